@@ -1,0 +1,134 @@
+"""Accuracy on strangers, simulated IMUs: recordings × virtual wearers through import and predict.
+
+    python benchmarks/accuracy.py --wearers 3            # the public test set
+    python benchmarks/accuracy.py --files 'arkit/animavr/*.csv' --head ict
+
+Prints one JSON line per take and a summary in which every recording weighs the same. `--head ict`
+puts the sensors on random identities of the ICT-FaceKit head instead of ours. Wearer seeds are
+disjoint from those of training.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capture.head import Head, identity_head, standard_head
+from capture.importers import import_samples
+from capture.recording import read_recording
+from dataset_tools.performance import REST_S, ROUTINE_S, with_routine
+from dataset_tools.recordings import file_sha256, read_performance
+from dataset_tools.virtual_imu import feel
+from dataset_tools.wearers import draw_wearer
+from firmware_host.layout import FACE_12
+from model.checkpoint import SHIPPED, Checkpoint, load_checkpoint
+from model.evaluate import judge_take
+from model.predict import predict_recording
+
+PUBLIC_TEST = ("arkit/alexdjulin/S07-001.csv", "arkit/applicator/SampleTest0*.csv")
+SEED = 77_000  # far from any seed that training draws
+
+
+def main() -> None:
+    """Judge every file on every wearer."""
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options.add_argument(
+        "--data", type=Path, default=os.environ.get("IMUSIC_DATA", "../shared/data")
+    )
+    options.add_argument("--files", nargs="*", default=PUBLIC_TEST)
+    options.add_argument("--wearers", type=int, default=3)
+    options.add_argument("--head", choices=("ours", "ict"), default="ours")
+    options.add_argument("--checkpoint", type=Path, default=SHIPPED)
+    asked = options.parse_args()
+    checkpoint = load_checkpoint(asked.checkpoint)
+    root = Path(asked.data)
+    rows = [
+        judge(path, seed, _head(asked.head, root, seed), checkpoint)
+        for pattern in asked.files
+        for path in sorted(root.glob(pattern))
+        for seed in range(SEED, SEED + asked.wearers)
+    ]
+    for row in rows:
+        print(json.dumps(row))
+    print(json.dumps({"head": asked.head, **summary(rows)}))
+
+
+def _head(kind: str, root: Path, seed: int) -> Head:
+    if kind == "ours":
+        return standard_head()
+    coefficients = np.random.default_rng(seed).normal(0.0, 1.0, 40)
+    return identity_head(root / "mesh/ict_face.npz", coefficients)
+
+
+def judge(path: Path, seed: int, head: Head, checkpoint: Checkpoint) -> dict[str, Any]:
+    """One recording on one wearer, through the interchange format."""
+    rng = np.random.default_rng(seed)
+    performance = with_routine(read_performance(path, seed=seed), seed)
+    felt = feel(performance, draw_wearer(head, FACE_12, rng), 200.0, rng)
+    with tempfile.TemporaryDirectory() as folder:
+        npz, take = Path(folder) / "samples.npz", Path(folder) / "take"
+        np.savez(
+            npz,
+            slots=np.array(FACE_12.names),
+            time_s=felt.time_s,
+            accel_m_s2=felt.accel_m_s2,
+            gyro_rad_s=felt.gyro_rad_s,
+            weights=performance.weights[performance.tracked],
+            weight_names=np.array(checkpoint.facts.names),
+            weights_time_s=performance.time_s[performance.tracked],
+            rest_s=np.array([0.0, REST_S]),
+            routine_s=np.array([REST_S, REST_S + ROUTINE_S]),
+        )
+        import_samples(npz, take)
+        recording = read_recording(take)
+        figures = judge_take(
+            recording, checkpoint, predict_recording(recording, checkpoint)
+        ).figures()
+    return {
+        "file": path.name,
+        "wearer": seed,
+        "in_training": checkpoint.saw(file_sha256(path)),
+        "correlation": figures["correlation"],
+        "mae_offset_free": figures["mae_offset_free"],
+        "mae": figures["mae"],
+        "jitter_ratio": figures["jitter_ratio"],
+    }
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over recordings of means over wearers."""
+    files = sorted({row["file"] for row in rows})
+
+    def mean(*keys: str) -> float:
+        per_file = []
+        for file in files:
+            values = [_at(row, keys) for row in rows if row["file"] == file]
+            per_file.append(np.mean(values))
+        return round(float(np.mean(per_file)), 4)
+
+    still = mean("mae_offset_free", "mean_face")
+    return {
+        "takes": len(rows),
+        "r_model": mean("correlation", "model"),
+        "r_ridge": mean("correlation", "ridge"),
+        "offset_free_ratio_model": round(mean("mae_offset_free", "model") / still, 4),
+        "offset_free_ratio_ridge": round(mean("mae_offset_free", "ridge") / still, 4),
+        "mae_model": mean("mae", "model"),
+        "mae_mean_face": mean("mae", "mean_face"),
+        "jitter_model": mean("jitter_ratio", "model"),
+        "jitter_ridge": mean("jitter_ratio", "ridge"),
+    }
+
+
+def _at(row: dict[str, Any], keys: tuple[str, ...]) -> float:
+    for key in keys:
+        row = row[key]
+    return float(row)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

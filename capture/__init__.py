@@ -1,0 +1,1 @@
+"""Faces, heads, takes and the recording daemon."""

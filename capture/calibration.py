@@ -1,0 +1,134 @@
+"""What rest and a short routine of head motion say about sensors. Pure, causal. No I/O.
+
+At rest: gyro bias, and two angles of each sensor's mounting from gravity. During nods, side tilts
+and turns with a still face every sensor feels the head's own angular rate: the third angle. All of
+it is shrunk towards the nominal mounting, because a person's head pitch at rest, the accelerometer
+bias and a face that is not quite still disturb it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture import rotations
+from firmware_host.layout import SensorLayout
+
+GRAVITY_M_S2 = 9.80665
+MOUNTING_PRIOR_RAD = np.radians(8.0)
+# A relaxed head is upright to about as much as a reference sensor is glued on straight.
+HEAD_PITCH_PRIOR_RAD = np.radians(8.0)
+# Accelerometer bias of tens of mg turns gravity at one sensor by this much.
+GRAVITY_ANGLE_NOISE_RAD = 0.04
+# Rate left over by soft tissue and an imperfectly still face, per row of 1/60 s.
+RATE_NOISE_RAD_S = 0.25
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """How to read one donning of one layout.
+
+    quat_head_from_sensor: (S, 4) wxyz. gyro_bias_rad_s: (S, 3) in the sensor's frame.
+    rest_force_m_s2: (S, 3) specific force at rest minus the reference's, head frame.
+    """
+
+    quat_head_from_sensor: Array
+    gyro_bias_rad_s: Array
+    rest_force_m_s2: Array
+
+
+def nominal_calibration(layout: SensorLayout) -> Calibration:
+    """What is believed before anything was measured."""
+    count = len(layout.slots)
+    quats = np.array([slot.quat_head_from_sensor for slot in layout.slots], float)
+    return Calibration(rotations.normalise(quats), np.zeros((count, 3)), np.zeros((count, 3)))
+
+
+def calibrate(
+    layout: SensorLayout,
+    rest_accel: Array,
+    rest_gyro: Array,
+    routine_gyro: Array | None = None,
+) -> Calibration:
+    """Estimate bias and mounting.
+
+    Args:
+        layout: slots and their nominal mounting.
+        rest_accel: (N, S, 3) specific force at rest, sensor frames, NaN where missing.
+        rest_gyro: (N, S, 3) angular rate at rest, likewise.
+        routine_gyro: (M, S, 3) angular rate during the routine, or None.
+    """
+    nominal = nominal_calibration(layout)
+    bias = _mean_or_zero(rest_gyro)
+    gravity = _mean_or_zero(rest_accel)
+    quats = nominal.quat_head_from_sensor.copy()
+    reference = layout.reference_index
+    quats[reference] = _upright(quats[reference], gravity[reference])
+    down = rotations.rotate(quats[reference], gravity[reference])
+    head_rate = _head_rate(quats[reference], bias[reference], routine_gyro, reference)
+    for slot in layout.face_indices:
+        rate = None if routine_gyro is None else routine_gyro[:, slot] - bias[slot]
+        quats[slot] = _aligned(quats[slot], gravity[slot], down, rate, head_rate)
+    force = rotations.rotate(quats, gravity)
+    heard = np.linalg.norm(gravity, axis=-1, keepdims=True) > 0
+    return Calibration(quats, bias, np.where(heard, force - force[reference], 0.0))
+
+
+def _mean_or_zero(values: Array) -> Array:
+    heard = np.isfinite(values)
+    total = np.where(heard, values, 0.0).sum(axis=0)
+    return np.asarray(total / np.maximum(heard.sum(axis=0), 1))
+
+
+def _upright(quat: Array, gravity: Array) -> Array:
+    """Turn the reference part of the way to where gravity at rest would be straight up."""
+    length = np.linalg.norm(gravity)
+    if length == 0:
+        return quat
+    seen = rotations.rotate(quat, gravity / length)
+    axis = np.cross(seen, [0.0, 1.0, 0.0])
+    norm = np.linalg.norm(axis)
+    if norm < 1e-9:
+        return quat
+    angle = np.arctan2(norm, seen[1])
+    share = MOUNTING_PRIOR_RAD**2 / (MOUNTING_PRIOR_RAD**2 + HEAD_PITCH_PRIOR_RAD**2)
+    return rotations.multiply(rotations.from_vector(share * angle * axis / norm), quat)
+
+
+def _head_rate(
+    quat: Array, bias: Array, routine_gyro: Array | None, reference: int
+) -> Array | None:
+    if routine_gyro is None:
+        return None
+    return rotations.rotate(quat, routine_gyro[:, reference] - bias)
+
+
+def _aligned(
+    quat: Array, gravity: Array, down: Array, rate: Array | None, head_rate: Array | None
+) -> Array:
+    """Gauss-Newton on a small rotation δ: R(δ) q v ≈ target, with a Gaussian prior on δ."""
+    nominal = quat
+    pairs = [(gravity[None], down[None], 1.0 / (GRAVITY_ANGLE_NOISE_RAD * GRAVITY_M_S2))]
+    if rate is not None and head_rate is not None:
+        heard = np.isfinite(rate).all(axis=-1) & np.isfinite(head_rate).all(axis=-1)
+        pairs.append((rate[heard], head_rate[heard], 1.0 / RATE_NOISE_RAD_S))
+    for _ in range(3):
+        information = np.eye(3) / MOUNTING_PRIOR_RAD**2
+        strayed = rotations.to_vector(rotations.multiply(quat, rotations.conjugate(nominal)))
+        pull = -strayed / MOUNTING_PRIOR_RAD**2
+        for sensed, target, weight in pairs:
+            seen = rotations.rotate(quat, sensed)
+            cross = _cross_matrices(seen)  # δ × v = −[v]ₓ δ
+            information = information + weight**2 * np.einsum("nji,njk->ik", cross, cross)
+            pull = pull - weight**2 * np.einsum("nji,nj->i", cross, target - seen)
+        quat = rotations.multiply(rotations.from_vector(np.linalg.solve(information, pull)), quat)
+    return rotations.normalise(quat)
+
+
+def _cross_matrices(v: Array) -> Array:
+    zero = np.zeros(len(v))
+    x, y, z = v[:, 0], v[:, 1], v[:, 2]
+    rows = np.stack((zero, -z, y, z, zero, -x, -y, x, zero), axis=-1)
+    return rows.reshape(-1, 3, 3)

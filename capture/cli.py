@@ -1,0 +1,251 @@
+"""Verbs about takes: record, recover, align, import, info, list."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from capture.daemon import RecordStatus
+
+app = typer.Typer(help="Record takes, and look after them.")
+import_app = typer.Typer(help="Make takes from recordings made elsewhere.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
+
+LOST = 3
+INTERRUPTED = 130
+
+TakeArgument = Annotated[Path, typer.Argument(metavar="TAKE", help="Folder of the take.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+@app.command()
+def record(
+    rig: Annotated[Path, typer.Option(help="The rig: hub, phone and slots, as TOML.")],
+    out: Annotated[Path, typer.Option(help="Folder of takes; the new one gets the next number.")],
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="How long; without it, until Ctrl-C.")
+    ] = None,
+    allow_missing: Annotated[
+        list[str] | None,
+        typer.Option(help="hub, phone, or a slot that may be missing; may be repeated."),
+    ] = None,
+    start_timeout: Annotated[
+        float, typer.Option(min=0.1, help="How long to wait for every source, in seconds.")
+    ] = 10.0,
+) -> None:
+    """Record every source of a rig into a new take. Ctrl-C is the normal end.
+
+    Example: imusic record --rig rig.toml --out takes --seconds 60
+    """
+    import asyncio
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from capture import daemon
+    from firmware_host.rig import read_rig
+
+    console = Console(stderr=True)
+    with Live(console=console, transient=True, refresh_per_second=4) as live:
+        result = asyncio.run(
+            daemon.record(
+                read_rig(rig),
+                out,
+                seconds,
+                allow_missing=allow_missing or (),
+                start_timeout_s=start_timeout,
+                on_status=lambda status: live.update(status_line(status)),
+            )
+        )
+    if result is None:
+        raise typer.Exit(INTERRUPTED)
+    counts = result.take.counts
+    typer.echo(
+        f"{result.folder}: {counts.get('samples', 0)} samples, {counts.get('samples_lost', 0)} "
+        f"lost, {counts.get('faces', 0)} faces; ended: {result.reason}"
+    )
+    if result.lost:
+        typer.echo(f"imusic: the {result.lost} was lost; the take is complete until then", err=True)
+        raise typer.Exit(LOST)
+
+
+def status_line(status: "RecordStatus") -> str:
+    """One line about a recording under way."""
+    if status.missing:
+        return f"waiting for: {', '.join(status.missing)} (Ctrl-C gives up)"
+    parts = [
+        f"{status.state.value} {status.elapsed_s:.0f} s",
+        f"{status.rate_hz:.0f} samples/s",
+        f"{status.lost} lost",
+        f"{status.faces} faces",
+        f"age {1000 * status.age_s:.0f} ms",
+        f"clock {1000 * status.late_s:+.1f} ms",
+        f"{status.bytes_on_disk / 1e6:.1f} MB on disk",
+    ]
+    return "  ".join(parts)
+
+
+@app.command()
+def recover(take: TakeArgument, as_json: JsonOption = False) -> None:
+    """Save what a cut-off or damaged take still holds.
+
+    Exit code 0: the take is whole. 3: something was lost. 1: nothing could be saved. The file as it
+    was found stays beside the new one.
+
+    Example: imusic recover takes/take-001
+    """
+    import dataclasses
+
+    from capture.recover import recover as recover_take
+
+    report = recover_take(take)
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(report) | {"outcome": report.outcome.name}))
+    else:
+        typer.echo(report.message)
+    raise typer.Exit(int(report.outcome))
+
+
+@app.command()
+def align(take: TakeArgument, as_json: JsonOption = False) -> None:
+    """Map all clocks of a take to one timeline and write sync.json.
+
+    Exit code 1 where the clocks contradict each other.
+
+    Example: imusic align takes/take-001
+    """
+    from capture import sync
+    from capture.recording import read_recording
+
+    alignment = sync.align(read_recording(take))
+    path = sync.write_alignment(alignment, take)
+    if as_json:
+        typer.echo(json.dumps(sync.report(alignment)))
+    else:
+        for line in alignment_lines(alignment):
+            typer.echo(line)
+        typer.echo(f"wrote {path}")
+    if alignment.verdict == "bad":
+        raise typer.Exit(1)
+
+
+def alignment_lines(alignment: Any) -> list[str]:
+    """An alignment for people."""
+    lines = [f"sync of {alignment.take}: {alignment.verdict}"]
+    for name in ("hub", "phone"):
+        clock = getattr(alignment, name)
+        if clock is not None:
+            lines.append(
+                f"  {name}: drift {clock.drift_ppm:+.1f} ppm, residual p50 "
+                f"{1000 * clock.residual_p50_s:.2f} ms, p95 {1000 * clock.residual_p95_s:.2f} ms, "
+                f"{clock.readings} readings, {clock.resets} resets"
+            )
+    if alignment.correlation:
+        lines.append(
+            f"  phone latency {1000 * alignment.phone_latency_s:+.1f} "
+            f"± {1000 * alignment.phone_latency_uncertainty_s:.1f} ms (correlation "
+            f"{alignment.correlation:.2f}, peak ratio {alignment.peak_ratio:.2f})"
+        )
+    return lines + [f"  note: {note}" for note in alignment.notes]
+
+
+@import_app.command()
+def samples(
+    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="Samples, and maybe weights.")],
+    out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
+) -> None:
+    """Make a take of IMU samples in an NPZ file (keys in docs/take-format.md).
+
+    Example: imusic import samples face.npz --out takes/face
+    """
+    from capture.importers import import_samples
+
+    _tell(import_samples(file, out), out)
+
+
+@import_app.command()
+def livelink(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A Live Link Face CSV.")],
+    out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
+    swap_sideways: Annotated[
+        bool | None,
+        typer.Option(
+            "--swap-sideways/--keep-sideways",
+            help="Exchange jaw and mouth sideways; by default where the header is PascalCase.",
+        ),
+    ] = None,
+) -> None:
+    """Make a take of the faces in a Live Link Face CSV, without samples.
+
+    Example: imusic import livelink MySlate_1_iPhone.csv --out takes/slate-1
+    """
+    from capture.importers import import_livelink_csv
+
+    _tell(import_livelink_csv(file, out, swap_sideways), out)
+
+
+def _tell(take: Any, folder: Path) -> None:
+    counts = take.counts
+    typer.echo(f"{folder}: {counts.get('samples', 0)} samples, {counts.get('faces', 0)} faces")
+    for note in take.origin.get("notes", ()):
+        typer.echo(f"imusic: note: {note}", err=True)
+
+
+@app.command()
+def info(take: TakeArgument, as_json: JsonOption = False) -> None:
+    """Tell what is in a take.
+
+    Example: imusic info takes/take-001 --json
+    """
+    facts = take_facts(take)
+    if as_json:
+        typer.echo(json.dumps(facts, default=str))
+        return
+    for key, value in facts.items():
+        shown = json.dumps(value, default=str) if isinstance(value, dict | list) else value
+        typer.echo(f"{key}: {shown}")
+
+
+@app.command("list")
+def list_takes(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of takes.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List the takes in a folder.
+
+    Example: imusic list takes --json
+    """
+    from capture.take import TAKE_FILE
+    from firmware_host.errors import DataError
+
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder")
+    found = [take_facts(path.parent) for path in sorted(folder.glob(f"*/{TAKE_FILE}"))]
+    if as_json:
+        typer.echo(json.dumps(found, default=str))
+        return
+    for facts in found:
+        counts = facts["counts"]
+        typer.echo(
+            f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
+            f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
+            f"{facts['bytes'] / 1e6:.1f} MB"
+        )
+
+
+def take_facts(folder: Path) -> dict[str, Any]:
+    """What `take.toml` says, and how large the data is."""
+    import msgspec
+
+    from capture.take import DATA_FILE, SYNC_FILE, read_take
+
+    take = read_take(folder)
+    data = folder / DATA_FILE
+    facts: dict[str, Any] = msgspec.to_builtins(take)
+    facts["slots"] = list(take.sensor_layout.names)
+    del facts["layout"]
+    size = data.stat().st_size if data.is_file() else 0
+    aligned = (folder / SYNC_FILE).is_file()
+    return {"folder": str(folder), "bytes": size, "aligned": aligned, **facts}

@@ -1,0 +1,398 @@
+"""Takes from recordings made elsewhere: samples in an NPZ file, faces in a Live Link CSV.
+
+Times of an imported file are kept: host ns = (time_s − origin.time_zero_s) · 1e9, and `arrival_ns`
+is the time of the sample itself. Readings stay float32 as given; there is no raw channel.
+"""
+
+import hashlib
+import shutil
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.blendshapes import to_canonical
+from capture.livelink_csv import read_livelink_csv
+from capture.recording import TakeWriter
+from capture.take import TAKE_FILE, Segment, Take, new_take
+from firmware_host.clock import NS_PER_S
+from firmware_host.errors import ConfigError, DataError
+from firmware_host.layout import FACE_12, SensorLayout, select
+from firmware_host.samples import Floats, Ints
+
+Array = NDArray[Any]
+Times = NDArray[np.float64]
+
+REST_S = 2.0
+BLOCK_HZ = 60
+CHUNK_BYTES = 1024 * 1024
+WRITE_ROWS = 20_000
+
+GRAVITY = 9.80665
+# No head turns faster than 20 rad/s for longer than an instant; degrees make such numbers daily.
+MAX_HEAD_RAD_S = 20.0
+RESTLESS_RAD_S = 0.3
+
+_REQUIRED = ("slots", "time_s", "accel_m_s2", "gyro_rad_s")
+_OPTIONAL = (
+    "weights",
+    "weight_names",
+    "weights_time_s",
+    "rest_s",
+    "routine_s",
+    "quat_head_from_sensor",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Samples:
+    layout: SensorLayout
+    time_s: Times
+    accel: Floats
+    gyro: Floats
+    rest_s: tuple[float, float]
+    routine_s: tuple[float, float] | None
+    faces: "_Faces | None"
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Faces:
+    time_s: Times
+    weights: Floats
+
+
+def import_samples(npz: Path, out_dir: Path) -> Take:
+    """Make `out_dir` a take of the samples in `npz`; keys as in `docs/take-format.md`.
+
+    Raises:
+        DataError: unreadable, a key missing or of the wrong shape, times out of order, an unknown
+            slot, or numbers that cannot be in the units asked for.
+        ConfigError: `out_dir` exists and is not empty.
+    """
+    samples = _read_samples(npz)
+    zero_s = min(0.0, float(np.floor(_first_time(samples))))
+    start_s = float(samples.time_s[0])
+    segments = [_segment("rest", samples.rest_s, start_s)]
+    if samples.routine_s is not None:
+        segments.append(_segment("routine", samples.routine_s, start_s))
+    origin = {
+        "kind": "samples",
+        "file": npz.name,
+        "source_sha256": _sha256(npz),
+        "one_clock": True,
+        "time_zero_s": zero_s,
+        "notes": list(samples.notes),
+    }
+    take = new_take(out_dir.name, samples.layout, origin, tuple(segments))
+    with _NewTake(out_dir, take) as writer:
+        _write_samples(writer, samples, zero_s)
+        if samples.faces is not None:
+            _write_faces(writer, samples.faces, zero_s)
+        return writer.close()
+
+
+def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = None) -> Take:
+    """Make `out_dir` a take of the faces in a Live Link Face CSV, without any samples.
+
+    Raises:
+        DataError: not such a file.
+        ConfigError: `out_dir` exists and is not empty.
+    """
+    recording = read_livelink_csv(csv, swap_sideways)
+    origin = {
+        "kind": "livelink_csv",
+        "file": csv.name,
+        "source_sha256": recording.sha256,
+        "one_clock": True,
+        "time_zero_s": 0.0,
+        "rate_hz": recording.rate_hz,
+        "sideways_swapped": recording.sideways_swapped,
+        "notes": list(recording.notes),
+    }
+    host_ns = _host_ns(recording.time_s, 0.0)
+    with _NewTake(out_dir, new_take(out_dir.name, FACE_12, origin)) as writer:
+        writer.faces(
+            host_ns,
+            host_ns,
+            recording.weights,
+            recording.tracked,
+            recording.head_yaw_pitch_roll,
+            recording.eyes_yaw_pitch_roll,
+        )
+        return writer.close()
+
+
+class _NewTake:
+    """A folder that becomes a take, or is gone again if that fails."""
+
+    def __init__(self, folder: Path, take: Take) -> None:
+        self._folder, self._take = folder, take
+        self._existed = folder.is_dir()
+        self._writer: TakeWriter | None = None
+
+    def __enter__(self) -> TakeWriter:
+        if self._folder.exists() and (not self._existed or any(self._folder.iterdir())):
+            raise ConfigError(
+                f"{self._folder} exists already; a take is never written over another",
+                "choose another --out",
+            )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._writer = TakeWriter(self._folder, self._take, CHUNK_BYTES)
+        return self._writer
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or self._writer is None:
+            return
+        self._writer.abandon()
+        (self._folder / TAKE_FILE).unlink(missing_ok=True)
+        shutil.rmtree(self._folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _host_ns(time_s: Times, zero_s: float) -> Ints:
+    host: Ints = np.rint((time_s - zero_s) * NS_PER_S).astype(np.int64)
+    return host
+
+
+def _segment(label: str, bounds: tuple[float, float], start_s: float) -> Segment:
+    return Segment(label, bounds[0] - start_s, bounds[1] - start_s)
+
+
+def _first_time(samples: _Samples) -> float:
+    first = float(samples.time_s[0])
+    if samples.faces is not None and len(samples.faces.time_s):
+        first = min(first, float(samples.faces.time_s[0]))
+    return first
+
+
+def _write_samples(writer: TakeWriter, samples: _Samples, zero_s: float) -> None:
+    """Write all ticks; those between two ticks of a 60 Hz clock that starts with the first sample
+    form one block, whose arrival is its last sample: at each such tick all before it has arrived.
+    """
+    host_ns = _host_ns(samples.time_s, zero_s)
+    tick_us = np.rint((samples.time_s - zero_s) * 1e6).astype(np.int64)
+    block = block_numbers(host_ns)
+    last_of_block = np.append(np.flatnonzero(np.diff(block)), len(block) - 1)
+    arrival_ns = host_ns[last_of_block][block]
+    for start in range(0, len(host_ns), WRITE_ROWS):
+        part = slice(start, start + WRITE_ROWS)
+        writer.samples(
+            tick_us[part],
+            np.arange(len(host_ns))[part],
+            samples.accel[part],
+            samples.gyro[part],
+            arrival_ns[part],
+            block[part],
+        )
+
+
+def block_numbers(host_ns: Ints) -> Ints:
+    """(N,) which 1/60 s after the first sample each sample falls in, numbered without holes."""
+    # A microsecond of grace keeps samples on the tick itself, which rounding may push past it.
+    since_us = (host_ns - host_ns[0]) // 1000
+    bins = -(-(since_us - 1) * BLOCK_HZ // 1_000_000)
+    return np.cumsum(np.diff(bins, prepend=bins[:1]) > 0, dtype=np.int64)
+
+
+def _write_faces(writer: TakeWriter, faces: _Faces, zero_s: float) -> None:
+    host_ns = _host_ns(faces.time_s, zero_s)
+    tracked = np.asarray(np.isfinite(faces.weights).all(axis=1), np.bool_)
+    for start in range(0, len(host_ns), WRITE_ROWS):
+        part = slice(start, start + WRITE_ROWS)
+        writer.faces(host_ns[part], host_ns[part], faces.weights[part], tracked[part])
+
+
+def _read_samples(npz: Path) -> _Samples:
+    data = _load(npz)
+    for key in _REQUIRED:
+        if key not in data:
+            raise DataError(
+                f"{npz}: key {key!r} is missing", f"found: {', '.join(data) or 'nothing'}"
+            )
+    layout = _layout(npz, data)
+    time_s = _times(npz, data["time_s"], "time_s")
+    shape = (len(time_s), len(layout.slots), 3)
+    accel = _readings(npz, data["accel_m_s2"], "accel_m_s2", shape)
+    gyro = _readings(npz, data["gyro_rad_s"], "gyro_rad_s", shape)
+    rest = _bounds(npz, data, "rest_s") or (float(time_s[0]), float(time_s[0]) + REST_S)
+    notes = [f"unknown key {key!r} ignored" for key in data if key not in _REQUIRED + _OPTIONAL]
+    notes += _check_units(npz, layout, time_s, accel, gyro, rest)
+    return _Samples(
+        layout=layout,
+        time_s=time_s,
+        accel=accel,
+        gyro=gyro,
+        rest_s=rest,
+        routine_s=_bounds(npz, data, "routine_s"),
+        faces=_faces(npz, data),
+        notes=tuple(notes),
+    )
+
+
+def _load(npz: Path) -> dict[str, Array]:
+    """Every array of the file, without pickle."""
+    try:
+        if not zipfile.is_zipfile(npz) and npz.exists():
+            raise zipfile.BadZipFile("it is no archive")
+        with np.load(npz, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError as error:
+        raise DataError(f"{npz}: no such file") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{npz}: not a readable NPZ file: {error}") from error
+
+
+def _numbers(npz: Path, array: Array, key: str) -> Array:
+    if array.dtype.kind not in "fiu":
+        raise DataError(f"{npz}: {key}: expected numbers, got {array.dtype}")
+    return array
+
+
+def _layout(npz: Path, data: Mapping[str, Array]) -> SensorLayout:
+    slots = data["slots"]
+    if slots.ndim != 1 or slots.dtype.kind not in "US":
+        raise DataError(f"{npz}: slots: expected (S,) names, got {slots.shape} of {slots.dtype}")
+    names = tuple(
+        name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+        for name in slots.tolist()
+    )
+    if FACE_12.reference not in names:
+        raise DataError(
+            f"{npz}: slots: the head reference {FACE_12.reference!r} is missing",
+            "without it the head's own motion cannot be told from the face's",
+        )
+    try:
+        layout = select(FACE_12, names)
+    except ConfigError as error:
+        raise DataError(f"{npz}: slots: {error}", error.hint) from error
+    if "quat_head_from_sensor" not in data:
+        return layout
+    return _mounted(npz, layout, _numbers(npz, data["quat_head_from_sensor"], "quat_head"))
+
+
+def _mounted(npz: Path, layout: SensorLayout, quats: Array) -> SensorLayout:
+    """The layout with these nominal mountings, (S, 4) wxyz."""
+    if quats.shape != (len(layout.slots), 4):
+        raise DataError(
+            f"{npz}: quat_head_from_sensor: expected {(len(layout.slots), 4)}, got {quats.shape}"
+        )
+    lengths = np.linalg.norm(np.asarray(quats, np.float64), axis=1)
+    if not np.all(np.abs(lengths - 1) < 0.01):  # also true for NaN
+        raise DataError(f"{npz}: quat_head_from_sensor: expected unit quaternions wxyz")
+    unit = np.asarray(quats, np.float64) / lengths[:, None]
+    slots = tuple(
+        replace(slot, quat_head_from_sensor=tuple(quat.tolist()))
+        for slot, quat in zip(layout.slots, unit, strict=True)
+    )
+    return SensorLayout(layout.name, slots, layout.reference)
+
+
+def _times(npz: Path, array: Array, key: str) -> Times:
+    """(N,) seconds, finite and increasing by at least a microsecond."""
+    time_s = np.asarray(_numbers(npz, array, key), np.float64)
+    if time_s.ndim != 1 or len(time_s) < 2:
+        raise DataError(f"{npz}: {key}: expected (N,) times, N >= 2, got shape {time_s.shape}")
+    if not np.isfinite(time_s).all():
+        raise DataError(f"{npz}: {key}: a time is not finite")
+    late = np.flatnonzero(np.diff(time_s) <= 1e-6)
+    if len(late):
+        at = int(late[0])
+        raise DataError(
+            f"{npz}: {key}: expected increasing seconds, got {time_s[at]:.9g} and then "
+            f"{time_s[at + 1]:.9g} at index {at + 1}"
+        )
+    return time_s
+
+
+def _readings(npz: Path, array: Array, key: str, shape: tuple[int, int, int]) -> Floats:
+    if array.shape != shape:
+        raise DataError(f"{npz}: {key}: expected {shape} (times, slots, xyz), got {array.shape}")
+    readings = np.asarray(_numbers(npz, array, key), np.float32)
+    if np.isinf(readings).any():
+        raise DataError(f"{npz}: {key}: a reading is infinite; NaN says that there is none")
+    return readings
+
+
+def _bounds(npz: Path, data: Mapping[str, Array], key: str) -> tuple[float, float] | None:
+    if key not in data:
+        return None
+    bounds = np.asarray(_numbers(npz, data[key], key), np.float64)
+    if bounds.shape != (2,) or not bounds[0] < bounds[1]:
+        raise DataError(f"{npz}: {key}: expected (start, end) in seconds, got {bounds.tolist()}")
+    first, last = (float(data["time_s"][i]) for i in (0, -1))
+    if bounds[1] <= first or bounds[0] >= last:
+        raise DataError(
+            f"{npz}: {key}: {bounds.tolist()} lies outside of time_s, {first:g} to {last:g}"
+        )
+    return float(bounds[0]), float(bounds[1])
+
+
+def _check_units(
+    npz: Path,
+    layout: SensorLayout,
+    time_s: Times,
+    accel: Floats,
+    gyro: Floats,
+    rest_s: tuple[float, float],
+) -> list[str]:
+    """Notes on what looks odd. Raises DataError for what cannot be in m/s² and rad/s."""
+    resting = (time_s >= rest_s[0]) & (time_s <= rest_s[1])
+    for index, slot in enumerate(layout.names):
+        force = np.linalg.norm(accel[resting, index], axis=1)
+        force = force[np.isfinite(force)]
+        if len(force) and not 0.5 < (median := float(np.median(force))) / GRAVITY < 1.5:
+            raise DataError(
+                f"{npz}: accel_m_s2: expected about {GRAVITY:.2f} m/s² at rest (specific force, "
+                f"gravity included), got {median:.3g} at {slot!r}",
+                _accel_hint(median),
+            )
+    speed = np.linalg.norm(gyro[:, layout.reference_index], axis=1)
+    speed = speed[np.isfinite(speed)]
+    if len(speed) and (fast := float(np.percentile(speed, 99.5))) > MAX_HEAD_RAD_S:
+        raise DataError(
+            f"{npz}: gyro_rad_s: the head reference turns at {fast:.3g} rad/s, which no head does",
+            "these look like degrees per second; multiply by pi/180",
+        )
+    turning = np.linalg.norm(gyro[resting, layout.reference_index], axis=1)
+    turning = turning[np.isfinite(turning)]
+    if len(turning) and (median := float(np.median(turning))) > RESTLESS_RAD_S:
+        return [f"the head turns at {median:.2g} rad/s where it should rest; are these rad/s?"]
+    return []
+
+
+def _accel_hint(median: float) -> str:
+    if 0.5 < median < 1.5:
+        return "these look like multiples of g; multiply by 9.80665"
+    if median < 0.5:
+        return "is gravity taken out? specific force has it: a level sensor reads +9.81 upwards"
+    return "give metres per second squared"
+
+
+def _faces(npz: Path, data: Mapping[str, Array]) -> _Faces | None:
+    if "weights" not in data:
+        return None
+    for key in ("weight_names", "weights_time_s"):
+        if key not in data:
+            raise DataError(f"{npz}: key {key!r} is missing beside 'weights'")
+    time_s = _times(npz, data["weights_time_s"], "weights_time_s")
+    weights = np.asarray(_numbers(npz, data["weights"], "weights"), np.float32)
+    names = [str(name) for name in np.ravel(data["weight_names"]).astype(str)]
+    if weights.shape != (len(time_s), len(names)):
+        raise DataError(
+            f"{npz}: weights: expected {(len(time_s), len(names))} (times, names), "
+            f"got {weights.shape}"
+        )
+    try:
+        return _Faces(time_s, to_canonical(names, weights))
+    except DataError as error:
+        raise DataError(f"{npz}: weight_names: {error}", error.hint) from error

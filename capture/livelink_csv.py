@@ -1,0 +1,297 @@
+"""Live Link Face CSV files: reading what the app and its cousins write, and writing them.
+
+Column names are matched without regard to case. The file states no frame rate: it is inferred from
+the timecode, whose frames count at the nominal rate. Weights stay as written, beyond [0, 1] too.
+Files whose header is PascalCase label the four sideways shapes (jaw and mouth, left and right)
+opposite to UDP and to native ARKit, so those pairs are exchanged when such a file is read.
+"""
+
+import csv
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.blendshapes import ARKIT_NAMES, INDEX, canonical_name
+from firmware_host.errors import DataError
+from firmware_host.samples import Floats
+
+Times = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+HEAD_COLUMNS = ("HeadYaw", "HeadPitch", "HeadRoll")
+EYE_COLUMNS = (
+    "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll", "RightEyeYaw", "RightEyePitch", "RightEyeRoll",
+)  # fmt: skip
+SIDEWAYS = (("jawLeft", "jawRight"), ("mouthLeft", "mouthRight"))
+KNOWN_RATES_HZ = (24.0, 25.0, 30.0, 50.0, 60.0)
+DAY_S = 86_400.0
+
+_TIMECODE = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d)[:;](\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveLinkRecording:
+    """A recording of ARKit weights.
+
+    time_s: (M,) seconds since the first row, increasing. weights: (M, 52) in canonical order as
+    recorded (not clipped), NaN where `tracked` is False. head_yaw_pitch_roll: (M, 3) rad and
+    eyes_yaw_pitch_roll: (M, 2, 3) rad, or None where the file has none; NaN in rows without a face.
+    rate_hz: the nominal rate of the timecode, which need not be the rate of the rows.
+    """
+
+    time_s: Times
+    weights: Floats
+    tracked: Flags
+    head_yaw_pitch_roll: Floats | None
+    eyes_yaw_pitch_roll: Floats | None
+    rate_hz: float
+    sha256: str
+    sideways_swapped: bool
+    notes: tuple[str, ...] = ()
+
+    def clipped(self) -> Floats:
+        """(M, 52) weights limited to [0, 1]; NaN stays NaN."""
+        return np.clip(self.weights, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    clock: tuple[int, float]  # whole seconds, frames
+    values: list[float] | None
+
+
+def read_livelink_csv(
+    path: Path, swap_sideways: bool | None = None, rate_hz: float | None = None
+) -> LiveLinkRecording:
+    """Read a Live Link Face CSV.
+
+    Args:
+        path: the file.
+        swap_sideways: exchange jaw and mouth left and right; None does so where the header is
+            PascalCase.
+        rate_hz: nominal rate of the timecode; None infers it.
+
+    Raises:
+        DataError: unreadable, not such a file, a column missing, or a malformed row (its line).
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot read it: {error.strerror}") from error
+    lines = _text(raw, path).splitlines()
+    names = _header(lines, path)
+    rows = [
+        _row(cells, number, len(names), path)
+        for number, cells in enumerate(csv.reader(lines[1:]), 2)
+        if cells and any(cell.strip() for cell in cells)
+    ]
+    if not rows:
+        raise DataError(f"{path}: expected rows after the header, got none")
+    notes: list[str] = []
+    rate = rate_hz or _infer_rate([row.clock for row in rows], notes)
+    time_s, kept = _elapsed([row.clock for row in rows], rate, notes)
+    values = _table([rows[i] for i in kept], len(names))
+    swapped = _is_pascal(names) if swap_sideways is None else swap_sideways
+    return _assemble(names, values, time_s, rate, swapped, hashlib.sha256(raw).hexdigest(), notes)
+
+
+def _text(raw: bytes, path: Path) -> str:
+    if not raw.strip():
+        raise DataError(f"{path}: the file is empty")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a Live Link Face CSV: not a text file") from error
+    if "\0" in text:
+        raise DataError(f"{path}: not a Live Link Face CSV: not a text file")
+    return text
+
+
+def _header(lines: Sequence[str], path: Path) -> list[str]:
+    """Names of the value columns. Raises DataError where the header is not Live Link's."""
+    names = [name.strip() for name in next(csv.reader(lines[:1]), [])]
+    if [name.lower() for name in names[:2]] != ["timecode", "blendshapecount"]:
+        raise DataError(
+            f"{path}: not a Live Link Face CSV: expected the header to begin "
+            f"Timecode,BlendShapeCount, got {lines[0][:60]!r}"
+        )
+    lowered = [name.lower() for name in names]
+    if len(set(lowered)) != len(lowered):
+        twice = sorted({name for name in names if lowered.count(name.lower()) > 1})
+        raise DataError(f"{path}: column {twice[0]!r} occurs twice")
+    found = {canonical_name(name) for name in names[2:]}
+    for shape in ARKIT_NAMES:
+        if shape not in found and shape != "tongueOut":  # older files have 51 shapes
+            raise DataError(f"{path}: column {shape!r} is missing")
+    return names[2:]
+
+
+def _row(cells: Sequence[str], line: int, columns: int, path: Path) -> _Row:
+    where = f"{path}, line {line}"
+    clock = _clock(cells[0], where)
+    if len(cells) == 2 and cells[1].strip() == "0":
+        return _Row(line, clock, None)
+    if len(cells) != columns + 2:
+        raise DataError(f"{where}: expected {columns + 2} columns, got {len(cells)}")
+    try:
+        count, values = int(cells[1]), [float(cell) for cell in cells[2:]]
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
+    if not np.isfinite(values).all():
+        raise DataError(f"{where}: a value is not finite")
+    return _Row(line, clock, values if count and any(values) else None)
+
+
+def _clock(text: str, where: str) -> tuple[int, float]:
+    match = _TIMECODE.fullmatch(text.strip())
+    if match is None:
+        raise DataError(f"{where}: expected a timecode like 07:44:57:02.944, got {text[:40]!r}")
+    hours, minutes, seconds = (int(match[i]) for i in (1, 2, 3))
+    return (hours * 60 + minutes) * 60 + seconds, float(match[4])
+
+
+def _infer_rate(clocks: Sequence[tuple[int, float]], notes: list[str]) -> float:
+    """The nominal rate: the one that makes rows as far apart across a second as within one."""
+    seconds = np.array([c[0] for c in clocks])
+    frames = np.array([c[1] for c in clocks])
+    step, ticked = np.diff(frames), np.diff(seconds)
+    within = step[(ticked == 0) & (step > 0)]
+    across = step[ticked == 1]
+    possible = [rate for rate in KNOWN_RATES_HZ if frames.max() < rate]
+    if not possible:
+        notes.append(f"timecode frames reach {frames.max():g}: taken at that rate")
+        return float(np.ceil(frames.max()))
+    if not len(within) or not len(across):
+        notes.append("too short to tell the timecode rate: taken for 60")
+        return 60.0
+    misfit = [abs(float(np.median(across)) + rate - float(np.median(within))) for rate in possible]
+    rate = possible[int(np.argmin(misfit))]
+    if min(misfit) > 1.0:
+        notes.append(f"rows do not fit a timecode rate well: taken for {rate:g}")
+    return rate
+
+
+def _elapsed(
+    clocks: Sequence[tuple[int, float]], rate: float, notes: list[str]
+) -> tuple[Times, NDArray[np.int64]]:
+    """Seconds since the first row, and the rows kept: those later than all before them."""
+    stamps = np.array([seconds + frames / rate for seconds, frames in clocks])
+    stamps = stamps + DAY_S * np.cumsum(np.diff(stamps, prepend=stamps[0]) < -DAY_S / 2)
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(stamps)[:-1]])
+    kept = np.flatnonzero(stamps > before)
+    if dropped := len(stamps) - len(kept):
+        notes.append(f"{dropped} rows with a repeated or backward timecode left out")
+    return stamps[kept] - stamps[kept[0]], kept
+
+
+def _table(rows: Sequence[_Row], columns: int) -> NDArray[np.float64]:
+    """(M, columns), NaN in rows without a face."""
+    lost = [float("nan")] * columns
+    return np.array([lost if row.values is None else row.values for row in rows])
+
+
+def _is_pascal(names: Sequence[str]) -> bool:
+    return any(name[:1].isupper() for name in names if canonical_name(name) == "jawLeft")
+
+
+def _assemble(
+    names: Sequence[str],
+    values: NDArray[np.float64],
+    time_s: Times,
+    rate: float,
+    swapped: bool,
+    sha256: str,
+    notes: list[str],
+) -> LiveLinkRecording:
+    tracked = np.isfinite(values[:, 0])
+    weights = np.zeros((len(values), len(ARKIT_NAMES)), np.float32)
+    weights[~tracked] = np.nan
+    for column, name in enumerate(names):
+        if (shape := canonical_name(name)) is not None:
+            weights[:, INDEX[shape]] = values[:, column]
+    if swapped:
+        weights = swap_sideways_pairs(weights)
+    head = _optional(names, values, HEAD_COLUMNS)
+    eyes = _optional(names, values, EYE_COLUMNS)
+    return LiveLinkRecording(
+        time_s=time_s,
+        weights=weights,
+        tracked=tracked,
+        head_yaw_pitch_roll=head,
+        eyes_yaw_pitch_roll=None if eyes is None else eyes.reshape(-1, 2, 3),
+        rate_hz=rate,
+        sha256=sha256,
+        sideways_swapped=swapped,
+        notes=tuple(notes),
+    )
+
+
+def _optional(
+    names: Sequence[str], values: NDArray[np.float64], wanted: Sequence[str]
+) -> Floats | None:
+    """(M, K) of the columns `wanted`, or None where one is missing or all are zero throughout."""
+    columns = {name.lower(): i for i, name in enumerate(names)}
+    if not all(name.lower() in columns for name in wanted):
+        return None
+    found = values[:, [columns[name.lower()] for name in wanted]].astype(np.float32)
+    return found if np.nan_to_num(found).any() else None
+
+
+def swap_sideways_pairs(weights: Floats) -> Floats:
+    """A copy of (…, 52) with jaw and mouth left and right exchanged."""
+    order = np.arange(len(ARKIT_NAMES))
+    for left, right in SIDEWAYS:
+        order[INDEX[left]], order[INDEX[right]] = INDEX[right], INDEX[left]
+    return weights[..., order]
+
+
+def write_livelink_csv(
+    path: Path,
+    time_s: Times,
+    weights: Floats,
+    tracked: Flags | None = None,
+    head_yaw_pitch_roll: Floats | None = None,
+    eyes_yaw_pitch_roll: Floats | None = None,
+    rate_hz: int = 60,
+) -> None:
+    """Write a CSV as the app does (PascalCase, sideways pairs exchanged); reading gives it back.
+
+    Args:
+        path: the file to write.
+        time_s: (M,) seconds; the timecode begins at midnight plus time_s.
+        weights: (M, 52) canonical order.
+        tracked: (M,); rows without a face become `TC,0`.
+        head_yaw_pitch_roll: (M, 3) yaw, pitch, roll.
+        eyes_yaw_pitch_roll: (M, 2, 3).
+        rate_hz: nominal rate of the timecode.
+    """
+    count = len(time_s)
+    seen = np.ones(count, np.bool_) if tracked is None else tracked
+    head = np.zeros((count, 3)) if head_yaw_pitch_roll is None else head_yaw_pitch_roll
+    eyes = (
+        np.zeros((count, 6))
+        if eyes_yaw_pitch_roll is None
+        else eyes_yaw_pitch_roll.reshape(count, 6)
+    )
+    table = np.concatenate([swap_sideways_pairs(weights), head, eyes], axis=1)
+    names = [name[0].upper() + name[1:] for name in ARKIT_NAMES]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["Timecode", "BlendShapeCount", *names, *HEAD_COLUMNS, *EYE_COLUMNS])
+        for moment, row, face in zip(time_s, table, seen, strict=True):
+            code = timecode(float(moment), rate_hz)
+            out.writerow([code, 61, *(f"{v:.10f}" for v in row)] if face else [code, 0])
+
+
+def timecode(moment_s: float, rate_hz: int) -> str:
+    """`hh:mm:ss:FF.fff`, frames counted at `rate_hz`."""
+    thousandths = round(moment_s * rate_hz * 1000)
+    seconds, rest = divmod(thousandths, rate_hz * 1000)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"{hours:02d}:{minutes:02d}:{seconds % 60:02d}:{rest / 1000:06.3f}"

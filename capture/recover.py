@@ -1,0 +1,243 @@
+"""Saving what a cut-off or damaged take still holds: `imusic recover`.
+
+Chunks are looked for everywhere in the file, not only where the one before says the next begins, so
+damage costs the chunks it hits and no more. What fails its checksum is left out, the new file is
+read back before anything is called saved, and the old one is kept beside it.
+"""
+
+import os
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from capture.recording import CHUNK_BYTES, FACE, SAMPLES, TOPICS, message_types, open_channels
+from capture.take import DATA_FILE, SYNC_FILE, Take, read_take, write_take
+from firmware_host import mcap_chunks
+from firmware_host.clock import NS_PER_S
+from firmware_host.errors import DataError
+from firmware_host.transports.replay import mapped
+
+_CODEC = struct.pack("<I", 4) + b"zstd"
+_CODEC_AT = 9 + 8 + 8 + 8 + 4  # where the codec's name lies in a chunk record
+
+Record = tuple[str, mcap_chunks.Record]
+
+
+class Outcome(IntEnum):
+    """Exit codes of `imusic recover`."""
+
+    WHOLE = 0
+    NOTHING = 1
+    LOSSY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """What was found and done.
+
+    lost_s: stretches where records are or may be missing, in seconds after the first record; the
+    end is None where the file just stops.
+    """
+
+    outcome: Outcome
+    message: str
+    samples: int = 0
+    faces: int = 0
+    duration_s: float = 0.0
+    lost_s: tuple[tuple[float, float | None], ...] = ()
+
+
+@dataclass
+class _Tally:
+    """What a rescue found, as it goes."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first_ns: int = 0
+    last_ns: int = 0
+    lost_ns: list[tuple[int, int | None]] = field(default_factory=list)
+
+    def add(self, topic: str, time_ns: int) -> None:
+        self.counts[topic] += 1
+        self.first_ns = self.first_ns or time_ns
+        self.last_ns = time_ns
+
+    def seconds(self, time_ns: int) -> float:
+        return max(0.0, round((time_ns - self.first_ns) / NS_PER_S, 3))
+
+
+def recover(folder: Path) -> RecoveryReport:
+    """Make the take in `folder` readable again, where there is anything to save.
+
+    A whole take is left as it is. Otherwise `data.mcap` becomes what could be verified, and the
+    file as it was found stays as `data.mcap.damaged`. Running it twice changes nothing more.
+
+    Raises:
+        DataError: not a take, or the disk does not give back what was written to it.
+    """
+    take = read_take(folder)
+    path = folder / DATA_FILE
+    if not path.is_file():
+        raise DataError(f"{folder}: the take has no {DATA_FILE}")
+    if (whole := _whole(path, take)) is not None:
+        return _settle(folder, take, whole)
+    part = folder / (DATA_FILE + ".part")
+    tally = _rescue(path, part, take)
+    if not tally.counts:
+        part.unlink()
+        return RecoveryReport(Outcome.NOTHING, f"{path}: not one intact record was found")
+    _check(part, take, tally)
+    path.replace(_unused(folder))
+    part.replace(path)
+    (folder / SYNC_FILE).unlink(missing_ok=True)
+    _mark(folder, take, tally)
+    return _report(folder, tally)
+
+
+def _whole(path: Path, take: Take) -> _Tally | None:
+    """The tally of a file without any damage, else None."""
+    try:
+        return _read_all(path, take)
+    except DataError:
+        return None
+
+
+def _read_all(path: Path, take: Take) -> _Tally:
+    """Read every message of a file, as strictly as can be. Raises DataError at any damage."""
+    tally = _Tally()
+    topics: dict[int, str] = {}
+    types = message_types(take.sensor_layout.names)
+    with mapped(path) as data:
+        for contents in mcap_chunks.chunks(data, str(path), ""):
+            for topic, record in mcap_chunks.records(contents, topics):
+                if topic in types:
+                    types[topic].parse([record.payload])
+                tally.add(topic, record.log_time_ns)
+    return tally
+
+
+def _settle(folder: Path, take: Take, tally: _Tally) -> RecoveryReport:
+    """A whole file: at most `take.toml` was not brought up to date."""
+    text = "the take is whole; nothing to do"
+    if take.state == "recording":
+        _mark(folder, take, tally)
+        text = "the data is whole; the take is now marked as recovered"
+    return _report(folder, tally, text)
+
+
+def _mark(folder: Path, take: Take, tally: _Tally) -> None:
+    counts = {**take.counts, "samples": tally.counts[SAMPLES], "faces": tally.counts[FACE]}
+    write_take(msgspec.structs.replace(take, state="recovered", counts=counts), folder)
+
+
+def _rescue(path: Path, part: Path, take: Take) -> _Tally:
+    """Write every message of every intact chunk of `path` to the new file `part`."""
+    tally = _Tally()
+    topics = dict(enumerate(TOPICS, 1))
+    with mapped(path) as data, part.open("wb") as stream:
+        writer = open_channels(stream, take.sensor_layout.names, CHUNK_BYTES)
+        at = len(mcap_chunks.MAGIC)
+        for contents, start, end in _intact(data):
+            found = _sound(contents, topics)
+            if found and not _is_clean(data, at, start):
+                tally.lost_ns.append((tally.last_ns, found[0][1].log_time_ns))
+            _copy(found, writer, tally)
+            at = end
+        if not _is_clean(data, at, None):
+            tally.lost_ns.append((tally.last_ns, None))
+        writer.finish()
+        stream.flush()
+        os.fsync(stream.fileno())
+    return tally
+
+
+def _intact(data: mcap_chunks.Buffer) -> Iterator[tuple[bytes, int, int]]:
+    """(contents, start, end) of every intact chunk, wherever it lies."""
+    searched = 0
+    while (found := data.find(_CODEC, searched)) >= 0:
+        searched = found + 1
+        start = found - _CODEC_AT
+        chunk = mcap_chunks.chunk_at(data, start) if start >= 0 else None
+        if chunk is not None:
+            contents, searched = chunk
+            yield contents, start, searched
+
+
+def _sound(contents: bytes, topics: dict[int, str]) -> list[Record]:
+    """The messages of a chunk on our channels; none where it was not written by the rules."""
+    try:
+        return [r for r in mcap_chunks.records(contents, dict(topics)) if r[0] in TOPICS]
+    except DataError:
+        return []
+
+
+def _is_clean(data: mcap_chunks.Buffer, at: int, end: int | None) -> bool:
+    """Whether no chunk can have been between `at` and `end` (None: the end of all data).
+
+    True only for what our writer puts there: the header, indexes, and DataEnd as the last.
+    """
+    while at != end:
+        if at + 15 > len(data):
+            return False
+        opcode, length = struct.unpack_from("<BQ", data, at)
+        if opcode == mcap_chunks.OP_DATA_END:
+            return end is None
+        (entries,) = struct.unpack_from("<I", data, at + 11)
+        is_header = opcode == mcap_chunks.OP_HEADER and at == len(mcap_chunks.MAGIC)
+        is_index = opcode == mcap_chunks.OP_MESSAGE_INDEX and length == 6 + entries
+        if not (is_header or is_index):
+            return False
+        at += 9 + length
+    return True
+
+
+def _copy(found: list[Record], writer: Any, tally: _Tally) -> None:
+    for topic, record in found:
+        time_ns, payload = record.log_time_ns, bytes(record.payload)
+        channel = TOPICS.index(topic) + 1
+        writer.add_message(channel, time_ns, payload, time_ns, record.sequence)
+        tally.add(topic, time_ns)
+
+
+def _check(part: Path, take: Take, tally: _Tally) -> None:
+    """Read back what was written. Raises DataError where it differs."""
+    again = _read_all(part, take)
+    if again.counts != tally.counts:
+        raise DataError(
+            f"{part}: wrote {tally.counts.total()} records, read back {again.counts.total()}",
+            "the disk does not give back what it took; copy the take elsewhere and try again",
+        )
+
+
+def _unused(folder: Path) -> Path:
+    """A name for the file as it was found that no earlier rescue has used."""
+    name, number = folder / (DATA_FILE + ".damaged"), 1
+    while name.exists():
+        number += 1
+        name = folder / f"{DATA_FILE}.damaged-{number}"
+    return name
+
+
+def _report(folder: Path, tally: _Tally, text: str = "") -> RecoveryReport:
+    samples, faces = tally.counts[SAMPLES], tally.counts[FACE]
+    duration_s = tally.seconds(tally.last_ns)
+    lost = tuple(
+        (tally.seconds(a), None if b is None else tally.seconds(b)) for a, b in tally.lost_ns
+    )
+    places = ", ".join(f"{a:g} s to {'the end' if b is None else f'{b:g} s'}" for a, b in lost)
+    saved = f"saved {samples} samples and {faces} faces over {duration_s:g} s"
+    if not text:
+        text = f"{saved}; records may be missing from {places}" if lost else f"{saved}, all of it"
+    return RecoveryReport(
+        outcome=Outcome.LOSSY if lost else Outcome.WHOLE,
+        message=f"{folder}: {text}",
+        samples=samples,
+        faces=faces,
+        duration_s=duration_s,
+        lost_s=lost,
+    )

@@ -1,0 +1,114 @@
+"""What a take is: a folder with `data.mcap` (what happened) and `take.toml` (what it means).
+
+Reading and writing `take.toml` only; the MCAP lives in `capture.recording`.
+"""
+
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from firmware_host.errors import DataError
+from firmware_host.layout import SensorLayout, layout_from_dict, layout_to_dict
+
+TAKE_FILE = "take.toml"
+DATA_FILE = "data.mcap"
+SYNC_FILE = "sync.json"
+
+SCHEMA_VERSION = 1
+
+
+class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A labelled stretch, in seconds after the first IMU sample of the take."""
+
+    label: str
+    start_s: float
+    end_s: float
+
+
+class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The contents of `take.toml`.
+
+    layout: `layout_to_dict` of the sensors recorded. origin: where the data came from, for people
+    and for `recording_in_training` (`source_sha256` of an imported or simulated file). simulated
+    is true for virtual wearers, and every figure made from the take says so.
+    """
+
+    name: str
+    state: Literal["recording", "complete", "recovered"]
+    layout: dict[str, Any]
+    created_utc: str
+    software: str
+    schema_version: int = SCHEMA_VERSION
+    subject: str = "anonymous"
+    simulated: bool = False
+    segments: tuple[Segment, ...] = ()
+    origin: dict[str, Any] = {}
+    rig: dict[str, Any] = {}
+    counts: dict[str, int] = {}
+
+    @property
+    def sensor_layout(self) -> SensorLayout:
+        """The slots of this take. Raises ConfigError where the table is malformed."""
+        return layout_from_dict(self.layout)
+
+    def segment(self, label: str) -> Segment | None:
+        """The first segment labelled `label`, or None."""
+        return next((s for s in self.segments if s.label == label), None)
+
+
+def software() -> str:
+    """Name and version of this program, as written into takes and checkpoints."""
+    try:
+        return f"imusic {metadata.version('imusic')}"
+    except metadata.PackageNotFoundError:
+        return "imusic"
+
+
+def new_take(
+    name: str,
+    layout: SensorLayout,
+    origin: dict[str, Any],
+    segments: tuple[Segment, ...] = (),
+    **facts: Any,
+) -> Take:
+    """A take that begins now, made by this software; `facts` are further fields of `Take`."""
+    return Take(
+        name=name,
+        state="recording",
+        layout=layout_to_dict(layout),
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        software=software(),
+        segments=segments,
+        origin=origin,
+        **facts,
+    )
+
+
+def read_take(folder: Path) -> Take:
+    """Read `take.toml`. Raises DataError naming the file and what is wrong with it."""
+    path = folder / TAKE_FILE
+    try:
+        take = msgspec.toml.decode(path.read_bytes(), type=Take)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{folder} is not a take: it has no {TAKE_FILE}",
+            "make one with `imusic record` or `imusic import`",
+        ) from error
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from error
+    if take.schema_version > SCHEMA_VERSION:
+        raise DataError(
+            f"{path}: expected schema version up to {SCHEMA_VERSION}, got {take.schema_version}",
+            "this take was made by a newer imusic; update",
+        )
+    return take
+
+
+def write_take(take: Take, folder: Path) -> None:
+    """Write `take.toml` whole or not at all (temporary name, then rename)."""
+    temporary = folder / (TAKE_FILE + ".part")
+    temporary.write_bytes(msgspec.toml.encode(take))
+    temporary.replace(folder / TAKE_FILE)

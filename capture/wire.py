@@ -1,0 +1,87 @@
+"""`BlendshapeFrame` as one ZeroMQ message: topic `face/1 `, then msgpack. No I/O.
+
+The version is part of the topic, so a subscriber of another version simply sees nothing.
+"""
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
+from firmware_host.errors import ProtocolError
+
+TOPIC = b"face/1 "
+_WEIGHTS_BYTES = 4 * len(ARKIT_NAMES)
+
+
+class FaceMessage(msgspec.Struct, frozen=True, array_like=True):
+    """What a subscriber gets; an array in msgpack, fields in this order.
+
+    weights: 52 little-endian float32 in canonical order. quat: 4 little-endian float32 wxyz, world
+    from head, or empty where unknown. time_ns and newest_ns are the publisher's monotonic clock:
+    the tick this face belongs to, and the arrival of the newest sample used (0 where none).
+    """
+
+    source: str
+    sequence: int
+    time_ns: int
+    unix_ns: int
+    newest_ns: int
+    weights: Annotated[bytes, msgspec.Meta(min_length=_WEIGHTS_BYTES, max_length=_WEIGHTS_BYTES)]
+    quat: bytes
+    tracked: bool
+    confidence: float
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(FaceMessage)
+
+
+def message_from_frame(
+    frame: BlendshapeFrame, source: str, sequence: int, unix_ns: int, newest_ns: int = 0
+) -> FaceMessage:
+    """Pack a frame for publishing."""
+    quat = frame.quat_world_from_head
+    return FaceMessage(
+        source=source,
+        sequence=sequence,
+        time_ns=frame.time_ns,
+        unix_ns=unix_ns,
+        newest_ns=newest_ns,
+        weights=np.asarray(frame.weights, "<f4").tobytes(),
+        quat=b"" if quat is None else np.asarray(quat, "<f4").tobytes(),
+        tracked=frame.tracked,
+        confidence=frame.confidence,
+    )
+
+
+def frame_from_message(message: FaceMessage) -> BlendshapeFrame:
+    """Unpack a received message; weights and quat are copies."""
+    return BlendshapeFrame(
+        time_ns=message.time_ns,
+        weights=np.frombuffer(message.weights, "<f4").astype(np.float32),
+        quat_world_from_head=(
+            np.frombuffer(message.quat, "<f4").astype(np.float32) if message.quat else None
+        ),
+        tracked=message.tracked,
+        confidence=message.confidence,
+    )
+
+
+def encode(message: FaceMessage) -> bytes:
+    """One single-part ZeroMQ message."""
+    return TOPIC + _ENCODER.encode(message)
+
+
+def decode(data: bytes) -> FaceMessage:
+    """Inverse of `encode`. Raises ProtocolError if the data is not a face/1 message."""
+    if not data.startswith(TOPIC):
+        raise ProtocolError(f"not a face/1 message: it begins with {data[:8]!r}")
+    try:
+        message = _DECODER.decode(data[len(TOPIC) :])
+    except msgspec.DecodeError as error:
+        raise ProtocolError(f"not a face/1 message: {error}") from error
+    if len(message.quat) not in (0, 16):
+        raise ProtocolError(f"face/1: expected a quat of 0 or 16 bytes, got {len(message.quat)}")
+    return message

@@ -1,0 +1,76 @@
+"""Recorded faces of any supported file as performances: Live Link CSV, NPZ, UDP captures."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from capture.blendshapes import to_canonical
+from dataset_tools.performance import Performance, from_weights
+from firmware_host.errors import DataError
+
+
+def read_performance(path: Path, swap_sideways: bool | None = None, seed: int = 0) -> Performance:
+    """Read a recording; the suffix says which kind. Head motion is generated where it has none.
+
+    Args:
+        swap_sideways: for Live Link CSVs, exchange left and right of jaw and mouth; None decides by
+            the header's spelling (`capture.livelink_csv`).
+
+    Raises:
+        DataError: unknown suffix, or a file that is not what its suffix says.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return _from_csv(path, swap_sideways, seed)
+    if suffix == ".npz":
+        return _from_npz(path, seed)
+    if suffix == ".gesichter":
+        return _from_packets(path, seed)
+    raise DataError(f"{path}: expected .csv (Live Link), .npz or .gesichter, got {suffix!r}")
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a recording: how checkpoints name what they were trained on."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _from_csv(path: Path, swap_sideways: bool | None, seed: int) -> Performance:
+    from capture.livelink import quat_from_head_angles
+    from capture.livelink_csv import read_livelink_csv
+
+    recording = read_livelink_csv(path, swap_sideways)
+    angles = recording.head_yaw_pitch_roll
+    quat = None if angles is None else np.asarray(quat_from_head_angles(angles), float)
+    weights = np.asarray(np.clip(recording.weights, 0.0, 1.0), float)
+    return from_weights(recording.time_s, weights, recording.tracked, quat, seed)
+
+
+def _from_npz(path: Path, seed: int) -> Performance:
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            names = [str(name) for name in data["names"]]
+            weights, time_s = data["weights"], np.asarray(data["time_s"], float)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: expected names, weights and time_s in an NPZ: {error}") from error
+    if weights.ndim != 2 or len(weights) != len(time_s) or len(time_s) < 2:
+        raise DataError(f"{path}: expected weights (M, K) for M times, got {weights.shape}")
+    ordered = np.concatenate(([True], np.diff(time_s) > 0))
+    canonical = np.asarray(np.clip(to_canonical(names, weights), 0.0, 1.0), float)
+    return from_weights(time_s[ordered], canonical[ordered], seed=seed)
+
+
+def _from_packets(path: Path, seed: int) -> Performance:
+    from capture.livelink import device_time_ns, quat_from_head_angles, read_gesichter
+
+    packets = [p for p in read_gesichter(path) if p.weights is not None]
+    if len(packets) < 2:
+        raise DataError(f"{path}: expected at least two packets with a face, got {len(packets)}")
+    time_s = np.array([device_time_ns(p) for p in packets]) / 1e9
+    angles = np.array([p.head_yaw_pitch_roll for p in packets])
+    weights = np.clip(np.array([p.weights for p in packets]), 0.0, 1.0)
+    quat = np.asarray(quat_from_head_angles(angles), float)
+    return from_weights(time_s - time_s[0], weights, None, quat, seed)

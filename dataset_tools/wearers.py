@@ -1,0 +1,102 @@
+"""Many virtual wearers: heads of several families, sensors placed by hand. No I/O.
+
+The gap between wearers is this project's main enemy (docs/sensing.md), so a wearer is drawn from
+everything known to differ: the head, where each sensor lands, how strongly each shape moves, and
+how each patch of skin turns.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from capture.head import Head, find_sites, site_responses
+from numpy.typing import NDArray
+
+from capture import rotations
+from capture.blendshapes import ARKIT_NAMES, MIRROR
+from dataset_tools.virtual_imu import Chip, SiteModel, VirtualWearer, put_on
+from firmware_host.layout import SensorLayout, Slot
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Variety:
+    """How much wearers differ; standard deviations."""
+
+    placement_m: float = 0.004
+    mounting_rad: float = float(np.radians(7.0))
+    shape_strength: float = 0.25  # of the logarithm, per shape
+    site_strength: float = 0.15  # of the logarithm, per site
+    site_turn_rad: float = 0.15  # rotation of a site's responses
+
+
+# A single believable wearer: how a careful person puts sensors on.
+CAREFUL = Variety(shape_strength=0.1, site_strength=0.08, site_turn_rad=0.05)
+# For training: more variety than is likely, so that the next face lies inside.
+WIDE = Variety()
+
+HeadSource = Callable[[np.random.Generator], Head]
+
+
+def draw_wearer(
+    head: Head, layout: SensorLayout, rng: np.random.Generator, variety: Variety = CAREFUL
+) -> VirtualWearer:
+    """Put `layout` on `head` by hand: places, mounting, skin and chips drawn from `rng`."""
+    sites = vary(site_model(head, placed(layout, rng, variety.placement_m)), rng, variety)
+    chip = Chip(
+        accel_noise_m_s2_rthz=float(rng.uniform(0.7e-3, 2.0e-3)),
+        gyro_noise_rad_s_rthz=float(rng.uniform(0.6e-4, 2.6e-4)),
+    )
+    return put_on(layout, sites, rng, variety.mounting_rad, chip)
+
+
+def placed(layout: SensorLayout, rng: np.random.Generator, spread_m: float) -> SensorLayout:
+    """The layout with every slot moved by a Gaussian step: where sensors really landed."""
+    moved = [
+        Slot(
+            slot.name,
+            tuple(float(v) for v in np.add(slot.position_m, rng.normal(0.0, spread_m, 3))),  # type: ignore[arg-type]
+            slot.quat_head_from_sensor,
+        )
+        for slot in layout.slots
+    ]
+    return replace(layout, slots=tuple(moved))
+
+
+def site_model(head: Head, layout: SensorLayout) -> SiteModel:
+    """Site responses of a layout on a head."""
+    found = site_responses(head, find_sites(head, layout))
+    rotation = np.array(found.rotation, float)
+    translation = np.array(found.translation, float)
+    # The reference is glued to bone. Scanned heads let even the mastoid follow the jaw a little.
+    rotation[layout.reference_index] = 0.0
+    translation[layout.reference_index] = 0.0
+    return SiteModel(rotation, translation, np.asarray(found.position, float))
+
+
+def vary(sites: SiteModel, rng: np.random.Generator, variety: Variety) -> SiteModel:
+    """Scale shapes and sites and turn each site's responses; left and right shapes nearly alike."""
+    count = len(sites.position)
+    both = rng.normal(0.0, variety.shape_strength, len(ARKIT_NAMES))
+    both = np.where(np.arange(len(both)) > MIRROR, both[MIRROR], both)
+    own = rng.normal(0.0, 0.3 * variety.shape_strength, len(ARKIT_NAMES))
+    shape = np.exp(both + own)
+    site = np.exp(rng.normal(0.0, variety.site_strength, (count, 1, 1)))
+    turn = rotations.to_matrix(
+        rotations.from_vector(rng.normal(0.0, variety.site_turn_rad, (count, 3)))
+    )
+    return SiteModel(
+        turn @ sites.rotation * shape * site,
+        turn @ sites.translation * shape * site,
+        sites.position,
+    )
+
+
+def blend(first: SiteModel, second: SiteModel, share: float) -> SiteModel:
+    """A wearer between two others: `share` of the second."""
+    return SiteModel(
+        first.rotation * (1 - share) + second.rotation * share,
+        first.translation * (1 - share) + second.translation * share,
+        first.position * (1 - share) + second.position * share,
+    )

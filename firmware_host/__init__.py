@@ -1,0 +1,1 @@
+"""Bytes from face IMUs to timed samples: the bottom of the road."""

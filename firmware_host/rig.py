@@ -1,0 +1,116 @@
+"""The rig: which hub, which phone, which slots. Read from `rig.toml` at the border.
+
+name = "desk"
+layout = "face-12"
+
+[hub]
+url = "serial:/dev/ttyACM0"
+
+[phone]
+port = 11111
+
+[session]
+subject = "p01"
+rest_s = 2.0
+routine_s = 6.0
+
+[publish]
+faces = "tcp://127.0.0.1:5570"
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from firmware_host.errors import ConfigError
+from firmware_host.layout import LAYOUTS, SensorLayout
+
+
+class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One sensor hub. `baud` only matters on a real UART."""
+
+    url: str
+    baud: int = 921_600
+    required: bool = True
+
+
+class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An iPhone running Live Link Face in ARKit mode, sending UDP to this host."""
+
+    bind: str = "0.0.0.0"
+    port: int = 11111
+    required: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"phone.port must be in [0, 65535], got {self.port}")
+
+
+class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a take begins: `rest_s` at rest, then `routine_s` of nods, side tilts and turns.
+
+    simulated and origin are copied into the take: whether the wearer is virtual, and what performs.
+    """
+
+    subject: str = "anonymous"
+    rest_s: float = 2.0
+    routine_s: float = 6.0
+    simulated: bool = False
+    origin: dict[str, str | float | bool] = {}
+
+    def __post_init__(self) -> None:
+        if not (0 < self.rest_s <= 60 and 0 <= self.routine_s <= 120):
+            raise ValueError(
+                f"session: expected 0 < rest_s <= 60 and 0 <= routine_s <= 120, "
+                f"got {self.rest_s} and {self.routine_s}"
+            )
+
+
+class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """ZeroMQ addresses, one PUB socket per stream."""
+
+    faces: str = "tcp://127.0.0.1:5570"
+
+
+class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything `rig.toml` says. `layout` names one of the built-in layouts."""
+
+    hub: HubConfig
+    name: str = "rig"
+    layout: str = "face-12"
+    phone: PhoneConfig | None = None
+    session: SessionConfig = SessionConfig()
+    publish: PublishConfig = PublishConfig()
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout {self.layout!r} is unknown; known: {', '.join(LAYOUTS)}")
+
+    @property
+    def sensor_layout(self) -> SensorLayout:
+        """The layout that `layout` names."""
+        return LAYOUTS[self.layout]
+
+
+def read_rig(path: Path) -> Rig:
+    """Read `rig.toml`. Raises ConfigError naming the file, the key and what was expected."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Rig)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot read the rig: {error.strerror}", "write one, or try --rig sim.toml"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def rig_to_dict(rig: Rig) -> dict[str, Any]:
+    """Plain values for TOML, which knows no null: what is None is left out."""
+    tables: dict[str, Any] = msgspec.to_builtins(rig)
+    return {key: value for key, value in tables.items() if value is not None}
+
+
+def write_rig(rig: Rig, path: Path) -> None:
+    """Write `rig` as TOML; `read_rig` gives it back."""
+    path.write_bytes(msgspec.toml.encode(rig_to_dict(rig)))

@@ -1,0 +1,1 @@
+"""Byte pipes to sensor hubs, opened by name."""

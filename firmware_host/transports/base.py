@@ -1,0 +1,51 @@
+"""A byte pipe to one sensor hub, opened by name."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from firmware_host.errors import ConfigError
+
+
+class Transport(Protocol):
+    """Bytes in both directions; knows nothing of what they mean."""
+
+    address: str
+
+    async def open(self) -> None:
+        """Open the link. Raises TransportError naming the address and what to do."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield what arrives until the link is closed by `close`. Raises TransportError on loss."""
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """Write all of `data`. Raises TransportError on loss."""
+        ...
+
+    async def close(self) -> None:
+        """Close the link; safe to call twice."""
+        ...
+
+
+def open_transport(url: str, baud: int = 921_600) -> Transport:
+    """Return the (not yet opened) transport that `url` names, such as `serial:/dev/ttyACM0`.
+
+    `baud` is for a serial port whose url names none.
+
+    Raises:
+        ConfigError: no scheme, or one that is not known.
+    """
+    scheme, separator, rest = url.partition(":")
+    if separator and rest and scheme == "serial":
+        from firmware_host.transports.serial import SerialTransport
+
+        return SerialTransport(rest, baud)
+    if separator and rest and scheme == "replay":
+        from firmware_host.transports.replay import ReplayTransport
+
+        return ReplayTransport(rest)
+    raise ConfigError(
+        f"transport {url!r}: expected serial:PORT or replay:TAKE",
+        "for example serial:/dev/ttyACM0, serial:COM5 or replay:takes/take-001",
+    )

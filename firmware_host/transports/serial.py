@@ -1,0 +1,185 @@
+"""A hub on a serial port: `serial:/dev/ttyACM0`, `serial:COM5,baud=115200`.
+
+A thread blocks in the driver and hands what arrives to the event loop: the one way that works on
+Linux, macOS and Windows alike.
+"""
+
+import asyncio
+import errno
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+from firmware_host.errors import ConfigError, EnvironmentMissing, ImusicError, TransportError
+
+DEFAULT_BAUD = 921_600
+MAX_BACKLOG = 16 << 20  # bytes the host may fall behind, over a minute of any hub
+_READ_TIMEOUT_S = 0.5  # how long `close` may wait where a blocking read cannot be cancelled
+_WRITE_TIMEOUT_S = 1.0
+
+
+class SerialTransport:
+    """Bytes to and from one serial port, opened exclusively.
+
+    Args:
+        target: the port, optionally followed by `,baud=N`.
+        baud: used where `target` names none; only matters on a real UART.
+
+    Raises:
+        ConfigError: an option is unknown or malformed.
+    """
+
+    def __init__(self, target: str, baud: int = DEFAULT_BAUD) -> None:
+        self.port, self.baud = _parse_target(target, baud)
+        self.address = f"serial:{self.port}"
+        self._serial: Any = None
+        self._thread: threading.Thread | None = None
+        self._arrived: asyncio.Queue[bytes | TransportError | None] = asyncio.Queue()
+        self._backlog = 0
+        self._closing = threading.Event()
+
+    async def open(self) -> None:
+        """Open the port and begin to read.
+
+        Raises:
+            TransportError: it does not exist, is busy, not permitted, or not a serial port.
+            EnvironmentMissing: pyserial is not installed.
+        """
+        self._serial = await asyncio.to_thread(_open_port, self.port, self.baud)
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(
+            target=self._read, args=(loop,), name=f"read {self.port}", daemon=True
+        )
+        self._thread.start()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield what arrives until `close`. Raises TransportError when the cable is pulled."""
+        while True:
+            arrived = await self._arrived.get()
+            if arrived is None:
+                return
+            if isinstance(arrived, TransportError):
+                raise arrived
+            self._backlog -= len(arrived)
+            yield arrived
+
+    async def send(self, data: bytes) -> None:
+        """Write all of `data`. Raises TransportError when the port is closed or lost."""
+        if self._serial is None:
+            raise TransportError(f"{self.address} is not open", address=self.address)
+        try:
+            await asyncio.to_thread(self._serial.write, data)
+        except OSError as error:  # SerialException and SerialTimeoutException are OSErrors
+            raise self._lost(error) from error
+
+    async def close(self) -> None:
+        """Close the port and end `chunks`; safe to call twice."""
+        port, self._serial = self._serial, None
+        if port is None:
+            return
+        self._closing.set()
+        port.cancel_read()
+        if self._thread:
+            await asyncio.to_thread(self._thread.join)
+        port.close()
+        self._arrived.put_nowait(None)
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The thread: block for one byte, take all that came with it, hand it over."""
+        port = self._serial
+        try:
+            while not self._closing.is_set():
+                data = port.read(max(1, port.in_waiting))
+                if data:
+                    loop.call_soon_threadsafe(self._hand_over, data)
+        except OSError as error:
+            if not self._closing.is_set():
+                loop.call_soon_threadsafe(self._arrived.put_nowait, self._lost(error))
+
+    def _hand_over(self, data: bytes) -> None:
+        self._backlog += len(data)
+        if self._backlog <= MAX_BACKLOG:
+            self._arrived.put_nowait(data)
+            return
+        self._closing.set()
+        self._arrived.put_nowait(
+            TransportError(
+                f"overrun on {self.address}: the host is more than {MAX_BACKLOG} bytes behind",
+                "close other programs, or lower the rate of the hub",
+                self.address,
+            )
+        )
+
+    def _lost(self, error: OSError) -> TransportError:
+        return TransportError(
+            f"lost {self.address}: {error}",
+            "check the cable and the power of the hub",
+            self.address,
+        )
+
+
+def _parse_target(target: str, baud: int) -> tuple[str, int]:
+    port, *options = target.split(",")
+    for option in options:
+        key, _, value = option.partition("=")
+        if key != "baud" or not value.isdecimal() or int(value) == 0:
+            raise ConfigError(
+                f"serial:{target}: expected the option baud=N, got {option!r}",
+                "for example serial:/dev/ttyACM0,baud=115200",
+            )
+        baud = int(value)
+    if not port:
+        raise ConfigError(f"serial:{target}: expected a port before the comma, got nothing")
+    return port, baud
+
+
+def _open_port(port: str, baud: int) -> Any:
+    try:
+        import serial
+    except ImportError as error:
+        raise EnvironmentMissing(
+            "reading a serial port needs pyserial, which is not installed",
+            'pip install "imusic[serial]"',
+        ) from error
+    try:
+        opened = serial.Serial(
+            port, baud, timeout=_READ_TIMEOUT_S, write_timeout=_WRITE_TIMEOUT_S, exclusive=True
+        )
+    except (OSError, ValueError) as error:
+        raise explain_open_error(port, error) from error
+    try:
+        opened.set_low_latency_mode(True)  # an FTDI otherwise holds bytes back for 16 ms
+    except (AttributeError, NotImplementedError, ValueError, OSError):
+        return opened  # not Linux, or not a real UART
+    return opened
+
+
+def explain_open_error(port: str, error: OSError | ValueError) -> ImusicError:
+    """What pyserial's refusal to open `port` means and what can be done.
+
+    On POSIX the reason is in `errno`; on Windows only in the text, where "access denied" means that
+    another program has the port.
+    """
+    address = f"serial:{port}"
+    number, text = getattr(error, "errno", None), str(error)
+    if number == errno.ENOENT or "FileNotFoundError" in text:
+        return TransportError(
+            f"{address} does not exist", "run `imusic devices` to list the serial ports", address
+        )
+    if number in (errno.EBUSY, errno.EAGAIN) or "PermissionError(13, 'Access" in text:
+        return TransportError(
+            f"{address} is busy: another program has it open",
+            "close the other program (a serial monitor, a second recording) and try again",
+            address,
+        )
+    if number in (errno.EACCES, errno.EPERM):
+        return TransportError(
+            f"{address}: permission denied",
+            "on Linux, `sudo usermod -aG dialout $USER`, then log in again",
+            address,
+        )
+    if isinstance(error, ValueError):
+        return ConfigError(f"{address}: {text}", "check the baud rate")
+    return TransportError(
+        f"cannot open {address}: {text}", "run `imusic devices` to list the serial ports", address
+    )

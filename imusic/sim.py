@@ -1,0 +1,299 @@
+"""`imusic sim`: a virtual wearer, a virtual hub on a pty and a virtual phone on UDP, joined.
+
+The one place that knows the truth. Everything downstream hears only bytes and datagrams, each
+stamped by its own clock: random epoch, drift up to ±50 ppm, delay and jitter.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from firmware_host.errors import ConfigError
+
+app = typer.Typer()
+
+MAX_DRIFT_PPM = 50.0
+HUB_RATE_HZ = 200.0
+# A phone shows what it saw a camera frame and a network hop ago.
+PHONE_LATENCY_S = 0.035
+PHONE_JITTER_S = 0.002
+_PHONE_DAY_S = 86_400.0
+
+
+class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What to play. arkit: a recording, or None for the built-in generator.
+
+    loss: probability that a hub frame or a phone datagram vanishes.
+    swap_sideways: exchange left and right of jaw and mouth in a CSV; None decides by its header.
+    """
+
+    arkit: Path | None = None
+    seconds: float | None = None
+    seed: int = 1
+    loss: float = 0.0
+    swap_sideways: bool | None = None
+    phone_host: str = "127.0.0.1"
+    phone_port: int = 11111
+    faces: str = "tcp://127.0.0.1:5570"
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """What truly happened, for judging only.
+
+    start_ns: host monotonic time at which the performance began, for hub and phone alike; None
+    where nobody ever listened. phone_epoch_s, phone_rate: the phone's clock at the start, and phone
+    seconds per host second.
+    """
+
+    samples_sent: int
+    samples_dropped: int
+    datagrams_sent: int
+    datagrams_dropped: int
+    start_ns: int | None
+    hub_start_tick_us: int
+    hub_rate: float
+    phone_epoch_s: float
+    phone_rate: float
+    phone_latency_s: float
+    rest_s: float
+    routine_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Phone:
+    """Frames a phone would send, and when."""
+
+    time_s: NDArray[np.float64]
+    leave_s: NDArray[np.float64]
+    dropped: NDArray[np.bool_]
+    packets: list[Any]
+    epoch_s: float
+    rate: float
+
+
+@app.command()
+def sim(
+    rig: Annotated[Path, typer.Option(help="Where to write the rig that finds this wearer.")],
+    truth: Annotated[Path | None, typer.Option(help="Where to write the truth (JSON).")] = None,
+    arkit: Annotated[Path | None, typer.Option(help="Recording to perform (CSV, NPZ).")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length without rest and routine.")] = None,
+    seed: Annotated[int, typer.Option(help="Who wears it, and how the clocks drift.")] = 1,
+    loss: Annotated[float, typer.Option(help="Share of frames lost on the way.")] = 0.0,
+    phone_port: Annotated[
+        int, typer.Option(help="UDP port to send the phone's frames to.")
+    ] = 11111,
+    faces: Annotated[str, typer.Option(help="Publishing address put in the rig.")] = (
+        "tcp://127.0.0.1:5570"
+    ),
+    swap_sideways: Annotated[
+        bool | None,
+        typer.Option(
+            "--swap-sideways/--keep-sideways",
+            help="Exchange left and right of jaw and mouth; default: as the header tells.",
+        ),
+    ] = None,
+) -> None:
+    """Play a virtual wearer once: wait for a listener, perform, end.
+
+    Example: imusic sim --rig sim.toml   (then: imusic record --rig sim.toml --out takes)
+    """
+    if rig.exists():
+        raise ConfigError(f"{rig} exists already", "choose another --rig; nothing is overwritten")
+    options = SimOptions(
+        arkit=arkit,
+        seconds=seconds,
+        seed=seed,
+        loss=loss,
+        swap_sideways=swap_sideways,
+        phone_port=phone_port,
+        faces=faces,
+    )
+    told = asyncio.run(run_sim(options, rig))
+    if truth is not None:
+        truth.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+
+
+async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
+    """Open the pty, write the rig, perform once, and tell the truth.
+
+    Raises:
+        DataError, ConfigError: the recording or the options are not usable.
+        EnvironmentMissing: no pseudo-terminals here.
+    """
+    from capture.head import standard_head
+    from dataset_tools.performance import REST_S, ROUTINE_S, with_routine
+    from dataset_tools.virtual_imu import feel
+    from dataset_tools.wearers import draw_wearer
+    from firmware_host.layout import FACE_12
+    from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
+    from firmware_host.transports.pty import open_pty
+
+    rng = np.random.default_rng(options.seed)
+    performance = with_routine(load_performance(options), options.seed)
+    wearer = draw_wearer(standard_head(), FACE_12, rng)
+    felt = feel(performance, wearer, HUB_RATE_HZ, rng)
+    hub_options = HubOptions(
+        seed=options.seed,
+        accel_range_m_s2=wearer.chip.accel_range_m_s2,
+        gyro_range_rad_s=wearer.chip.gyro_range_rad_s,
+        loss=options.loss,
+    )
+    hub = SimulatedHub(felt.time_s, felt.accel_m_s2, felt.gyro_rad_s, FACE_12.names, hub_options)
+    phone = _phone(performance, rng, options.loss)
+    with open_pty() as (descriptor, path):
+        write_sim_rig(options, path, rig_path, REST_S, ROUTINE_S)
+        playing: list[asyncio.Task[None]] = []
+        summary = await run_hub(
+            hub,
+            descriptor,
+            on_start=lambda start_ns: playing.append(
+                asyncio.create_task(_play(phone, start_ns, options))
+            ),
+        )
+        await asyncio.gather(*playing)
+        await _until_read(descriptor)
+    return Truth(
+        samples_sent=summary.samples_sent,
+        samples_dropped=summary.dropped,
+        datagrams_sent=len(phone.packets) if summary.start_ns is not None else 0,
+        datagrams_dropped=int(phone.dropped.sum()),
+        start_ns=summary.start_ns,
+        hub_start_tick_us=summary.start_tick_us,
+        hub_rate=summary.rate,
+        phone_epoch_s=phone.epoch_s,
+        phone_rate=phone.rate,
+        phone_latency_s=PHONE_LATENCY_S,
+        rest_s=REST_S,
+        routine_s=ROUTINE_S,
+    )
+
+
+def load_performance(options: SimOptions) -> Any:
+    """The performance without its opening. Raises DataError or ConfigError."""
+    from dataset_tools.performance import generate_performance, trimmed
+    from dataset_tools.recordings import read_performance
+
+    if options.seconds is not None and options.seconds < 1.0:
+        raise ConfigError(f"--seconds: expected at least 1, got {options.seconds:g}")
+    if not 0.0 <= options.loss < 1.0:
+        raise ConfigError(f"--loss: expected a share in [0, 1), got {options.loss:g}")
+    if options.arkit is None:
+        return generate_performance(options.seed, options.seconds or 20.0)
+    performance = read_performance(options.arkit, options.swap_sideways, options.seed)
+    if options.seconds is not None:
+        performance = trimmed(performance, performance.time_s[0], options.seconds)
+    return performance
+
+
+def performed(options: SimOptions) -> dict[str, str | float | bool]:
+    """What is performed, for the take: file and hash, and whether sideways pairs were exchanged."""
+    from capture.livelink_csv import read_livelink_csv
+    from dataset_tools.recordings import file_sha256
+
+    if options.arkit is None:
+        return {"performance": "generated", "seed": options.seed}
+    facts: dict[str, str | float | bool] = {
+        "performance": options.arkit.name,
+        "source_sha256": file_sha256(options.arkit),
+        "seed": options.seed,
+    }
+    if options.arkit.suffix.lower() == ".csv":
+        recording = read_livelink_csv(options.arkit, options.swap_sideways)
+        facts["sideways_swapped"] = recording.sideways_swapped
+    return facts
+
+
+def write_sim_rig(
+    options: SimOptions, port: str, path: Path, rest_s: float, routine_s: float
+) -> None:
+    """Write the rig under a temporary name first: whoever waits for the file gets all of it."""
+    from firmware_host.rig import (
+        HubConfig,
+        PhoneConfig,
+        PublishConfig,
+        Rig,
+        SessionConfig,
+        write_rig,
+    )
+
+    rig = Rig(
+        name="sim",
+        hub=HubConfig(url=f"serial:{port}"),
+        phone=PhoneConfig(bind=options.phone_host, port=options.phone_port),
+        session=SessionConfig(
+            subject="virtual",
+            rest_s=rest_s,
+            routine_s=routine_s,
+            simulated=True,
+            origin=performed(options),
+        ),
+        publish=PublishConfig(faces=options.faces),
+    )
+    temporary = path.with_name(path.name + ".part")
+    write_rig(rig, temporary)
+    temporary.replace(path)
+
+
+def _phone(performance: Any, rng: np.random.Generator, loss: float) -> _Phone:
+    from capture.livelink import head_angles_from_quat, packet_at
+
+    epoch_s = float(rng.uniform(0.0, _PHONE_DAY_S))
+    rate = 1.0 + float(rng.uniform(-MAX_DRIFT_PPM, MAX_DRIFT_PPM)) * 1e-6
+    time_s = performance.time_s
+    angles = head_angles_from_quat(performance.quat_world_from_head)
+    packets = [
+        packet_at(
+            epoch_s + rate * float(t),
+            weights.astype(np.float32) if seen else None,
+            angle if seen else None,
+        )
+        for t, weights, angle, seen in zip(
+            time_s, performance.weights, angles, performance.tracked, strict=True
+        )
+    ]
+    delay = PHONE_LATENCY_S + rng.exponential(PHONE_JITTER_S, len(time_s))
+    return _Phone(
+        time_s=time_s,
+        leave_s=np.maximum.accumulate(time_s + delay),
+        dropped=rng.random(len(time_s)) < loss,
+        packets=packets,
+        epoch_s=epoch_s,
+        rate=rate,
+    )
+
+
+async def _play(phone: _Phone, start_ns: int, options: SimOptions) -> None:
+    """Send every frame at its time; what is dropped was lost on the way."""
+    from capture.arkit_source import LiveLinkSender
+
+    with LiveLinkSender(options.phone_host, options.phone_port) as sender:
+        for leave_s, dropped, packet in zip(
+            phone.leave_s, phone.dropped, phone.packets, strict=True
+        ):
+            wait_s = leave_s - (time.monotonic_ns() - start_ns) * 1e-9
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            if not dropped:
+                sender.send(packet)
+
+
+async def _until_read(descriptor: int, timeout_s: float = 3.0) -> None:
+    """Wait until the reader has taken what lies in the pty, and had a moment to say goodbye."""
+    import fcntl
+    import struct
+    import termios
+
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        waiting = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4))[0]
+        if waiting == 0:
+            break
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.5)

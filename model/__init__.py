@@ -1,0 +1,1 @@
+"""From IMU windows to blendshapes: features, diffusion, live prediction."""

@@ -1,0 +1,238 @@
+"""Verbs of the model: train, export, evaluate, predict, live."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from firmware_host.errors import ConfigError, EnvironmentMissing
+
+if TYPE_CHECKING:
+    from model.checkpoint import Checkpoint
+    from model.live import LiveCounts
+
+app = typer.Typer()
+
+CheckpointOption = Annotated[
+    Path | None, typer.Option("--checkpoint", help="Checkpoint folder; default: the shipped one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+DataOption = Annotated[
+    Path, typer.Option("--data", envvar="IMUSIC_DATA", help="Folder of recordings.")
+]
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Option(help="Recipe (TOML); see recipes/.")],
+    out: Annotated[Path, typer.Option(help="Working folder; ends with OUT/checkpoint.")],
+    data: DataOption = Path("../shared/data"),
+) -> None:
+    """Train both stages, pretrain and refine; goes on where an earlier run in OUT stopped.
+
+    Example: imusic train --recipe recipes/tiny.toml --out runs/tiny
+    """
+    _need_torch()
+    from rich.console import Console
+    from rich.progress import Progress, TimeElapsedColumn
+
+    from capture.take import software
+    from model.config import read_recipe
+    from model.export import write_checkpoint
+    from model.train import train as run
+
+    plan = read_recipe(recipe)
+    target = out / "checkpoint"
+    if target.exists():
+        raise ConfigError(f"{target} already holds a checkpoint", "choose another --out")
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bars = {
+            "pretrain": progress.add_task("pretrain", total=plan.pretrain.epochs),
+            "refine": progress.add_task("refine", total=plan.refine.epochs),
+        }
+
+        def report(stage: str, epoch: int, epochs: int, loss: float) -> None:
+            text = f"{stage} {epoch}/{epochs}, loss {loss:.4f}"
+            progress.update(bars[stage], completed=epoch, description=text)
+
+        trained = run(plan, data, out, report)
+    write_checkpoint(trained, plan, target, software())
+    sys.stdout.write(f"{target}\n")
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint folder with its safetensors.")],
+    out: Annotated[Path, typer.Option(help="ONNX file to write.")],
+) -> None:
+    """Write a checkpoint's network as ONNX again, from its safetensors.
+
+    Example: imusic export runs/tiny/checkpoint --out denoiser.onnx
+    """
+    _need_torch()
+    from model.export import export_onnx, load_denoiser
+
+    if out.exists():
+        raise ConfigError(f"{out} exists already", "choose another name; nothing is overwritten")
+    export_onnx(load_denoiser(checkpoint), out)
+    sys.stdout.write(f"{out}\n")
+
+
+@app.command()
+def predict(
+    take: Annotated[Path, typer.Argument(help="Take folder.")],
+    out: Annotated[Path, typer.Option(help="FILE.npz or FILE.csv (Live Link).")],
+    checkpoint: CheckpointOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the face of a recorded take, as it would have been predicted live.
+
+    Example: imusic predict takes/take-001 --out face.npz
+    """
+    from model.predict import check_output, predict_take, write_prediction
+
+    check_output(out)
+    loaded = _load(checkpoint)
+    with _bar("predict") as report:
+        prediction = predict_take(take, loaded, report)
+    write_prediction(prediction, out)
+    _say({"out": str(out), "frames": len(prediction.time_s)}, as_json)
+
+
+@app.command()
+def evaluate(
+    takes: Annotated[list[Path], typer.Argument(help="Take folders with a face stream.")],
+    checkpoint: CheckpointOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the network with ARKit, the mean face and ridge regression.
+
+    Example: imusic evaluate takes/take-001
+    """
+    from capture.recording import read_recording
+    from model.evaluate import judge_take
+    from model.predict import predict_recording
+
+    loaded = _load(checkpoint)
+    found: dict[str, Any] = {}
+    for take in takes:
+        recording = read_recording(take)
+        with _bar(f"predict {take.name}") as report:
+            prediction = predict_recording(recording, loaded, report)
+        judged = judge_take(recording, loaded, prediction).figures()
+        found[str(take)] = {"simulated": recording.take.simulated, **judged}
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    else:
+        _table(found)
+
+
+@app.command()
+def live(
+    rig: Annotated[Path, typer.Option(help="The rig (TOML).")],
+    checkpoint: CheckpointOption = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Also record into the next take under this folder.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish the face of a hub over ZeroMQ at 60 Hz until Ctrl-C.
+
+    The take begins with rest and a routine of head nods, side tilts and turns (`session` in the
+    rig); until they are over the published face rests with confidence 0.
+
+    Example: imusic live --rig rig.toml --record takes
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from firmware_host.rig import read_rig
+    from model.live import live as run
+
+    console = Console(stderr=True)
+
+    def tell(counts: "LiveCounts") -> None:
+        if console.is_terminal:
+            console.print(
+                f"{counts.published} faces, {counts.samples} samples, {counts.lost} lost, "
+                f"confidence {counts.confidence:.2f}",
+                end="\r",
+            )
+
+    result = asyncio.run(run(read_rig(rig), _load(checkpoint), record, seconds, tell))
+    facts: dict[str, Any] = asdict(result.counts)
+    if result.take is not None:
+        facts |= {"take": str(result.take.folder), "reason": result.take.reason}
+    _say(facts, as_json)
+
+
+def _load(folder: Path | None) -> "Checkpoint":
+    from model.checkpoint import SHIPPED, load_checkpoint
+
+    return load_checkpoint(folder or SHIPPED)
+
+
+def _need_torch() -> None:
+    from importlib.util import find_spec
+
+    for name in ("torch", "onnx", "onnxscript"):
+        if find_spec(name) is None:
+            raise EnvironmentMissing(
+                f"this needs {name}, which is not installed",
+                'pip install "imusic[train]" (the CPU build of torch is enough)',
+            )
+
+
+def _bar(text: str) -> Any:
+    """A progress bar on stderr as a context that gives `report(share)`."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    @contextmanager
+    def shown() -> Any:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(text, total=1.0)
+            yield lambda share: progress.update(task, completed=share)
+
+    return shown()
+
+
+def _say(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(facts) + "\n")
+        return
+    for key, value in facts.items():
+        sys.stdout.write(f"{key.replace('_', ' ')}: {value}\n")
+
+
+def _table(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    for take, figures in found.items():
+        note = " (simulated IMUs)" if figures["simulated"] else ""
+        table = Table("", "network", "ridge", "mean face", title=f"{take}{note}")
+        for name in ("correlation", "mae_offset_free", "mae", "jitter_ratio"):
+            row = figures[name]
+            cells = [row.get("model"), row.get("ridge"), row.get("mean_face")]
+            table.add_row(
+                name.replace("_", " "), *("-" if v is None else f"{v:.4f}" for v in cells)
+            )
+        for region, value in figures["mae_offset_free_by_region"]["model"].items():
+            others = figures["mae_offset_free_by_region"]
+            table.add_row(
+                f"  {region}",
+                *(
+                    f"{v:.4f}"
+                    for v in (value, others["ridge"][region], others["mean_face"][region])
+                ),
+            )
+        Console().print(table)

@@ -1,0 +1,114 @@
+"""Recipes: what a training run is made of. Read from TOML at the border."""
+
+from pathlib import Path
+
+import msgspec
+
+from firmware_host.errors import ConfigError
+
+
+class DenoiserConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Size of the network. `window` is in rows at 60 Hz."""
+
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    window: int = 64
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.layers, self.heads, self.window) < 1:
+            raise ValueError("denoiser: width, layers, heads and window must be at least 1")
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"denoiser: width must be a multiple of 2 x heads = {2 * self.heads}, "
+                f"got {self.width}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"denoiser: dropout must be in [0, 1), got {self.dropout}")
+
+
+class DiffusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Noise in training and sampling.
+
+    `noise_scale` scales the noise that sampling starts from: 0 aims at the mean (least error), 1
+    draws a sample (true dynamics).
+    """
+
+    num_train_timesteps: int = 1000
+    num_inference_steps: int = 2
+    noise_scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_inference_steps <= self.num_train_timesteps:
+            raise ValueError(
+                f"diffusion: num_inference_steps must be in [1, {self.num_train_timesteps}], "
+                f"got {self.num_inference_steps}"
+            )
+        if not 0 <= self.noise_scale <= 2:
+            raise ValueError(f"diffusion: noise_scale must be in [0, 2], got {self.noise_scale}")
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recordings of one person: a glob below the data folder, and the licence they came with."""
+
+    person: str
+    files: str
+    licence: str
+
+
+class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What virtual wearers perform.
+
+    hours and wearers are drawn anew every epoch. generated_share is the part that the built-in
+    generator performs. ict_head is the second head family, below the data folder; empty for none.
+    """
+
+    sources: tuple[Source, ...] = ()
+    held_out: tuple[Source, ...] = ()
+    ict_head: str = ""
+    generated_share: float = 0.3
+    hours: float = 2.0
+    sequence_s: float = 30.0
+    rate_hz: float = 120.0
+
+
+class StageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One stage of training."""
+
+    epochs: int
+    steps_per_epoch: int
+    batch: int = 64
+    learning_rate: float = 1e-3
+    velocity_weight: float = 0.0
+    acceleration_weight: float = 0.0
+    ema_decay: float = 0.999
+    slot_dropout: float = 0.1
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole training: `pretrain` on virtual wearers, then `refine` on takes.
+
+    refine_takes is a glob of paired takes (IMU and ARKit). Without any, refine uses virtual
+    wearers who perform only real recordings, and the checkpoint says so.
+    """
+
+    name: str
+    data: DataConfig
+    pretrain: StageConfig
+    refine: StageConfig
+    seed: int = 0
+    layout: str = "face-12"
+    denoiser: DenoiserConfig = DenoiserConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    refine_takes: str = ""
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe. Raises ConfigError naming the file, the key and what was expected."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Recipe)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the recipe: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -1,0 +1,81 @@
+"""From a trained network to a checkpoint folder: ONNX for live use, safetensors for training on."""
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from capture.blendshapes import ARKIT_NAMES
+from firmware_host.errors import DataError
+from firmware_host.layout import LAYOUTS, layout_to_dict
+from model.checkpoint import CheckpointFacts, DataUse, load_checkpoint, save_checkpoint
+from model.config import Recipe
+from model.denoiser import WEIGHTS, Denoiser
+from model.features import feature_count
+from model.train import Trained
+
+
+def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: str) -> None:
+    """Write a whole checkpoint into `folder` (created)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx = folder / "denoiser.onnx"
+    export_onnx(trained.denoiser, onnx)
+    state = {k: v.contiguous() for k, v in trained.denoiser.state_dict().items()}
+    save_file(state, folder / "denoiser.safetensors")
+    facts = CheckpointFacts(
+        name=recipe.name,
+        layout=layout_to_dict(LAYOUTS[recipe.layout]),
+        names=ARKIT_NAMES,
+        window=recipe.denoiser.window,
+        diffusion=recipe.diffusion,
+        target_scale=tuple(float(v) for v in trained.target_scale),
+        rest_weights=tuple(float(v) for v in trained.rest_weights),
+        data=tuple(DataUse(r.person, r.sha256, r.licence) for r in trained.recorded),
+        onnx_sha256=hashlib.sha256(onnx.read_bytes()).hexdigest(),
+        recipe=msgspec.to_builtins(recipe),
+        validation=trained.validation,
+        software=software,
+    )
+    save_checkpoint(folder, facts, trained.mean_change, trained.ridge)
+
+
+def export_onnx(denoiser: Denoiser, path: Path) -> None:
+    """Export with a batch of one: inputs xt, t, features; output x0."""
+    window, features = denoiser.window, len(denoiser.feature_mean)
+    example = (torch.zeros(1, window, WEIGHTS), torch.zeros(1), torch.zeros(1, window, features))
+    with warnings.catch_warnings():
+        # The exporter uses names of its own library that are about to go.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            denoiser.eval(),
+            example,
+            path,
+            input_names=["xt", "t", "features"],
+            output_names=["x0"],
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def load_denoiser(folder: Path) -> Denoiser:
+    """The network of a checkpoint folder, from its safetensors.
+
+    Raises:
+        DataError: the tensors are missing or do not fit the recipe in `checkpoint.json`.
+    """
+    facts = load_checkpoint(folder).facts
+    recipe = msgspec.convert(facts.recipe, Recipe)
+    network = Denoiser(feature_count(LAYOUTS[recipe.layout]), recipe.denoiser)
+    path = folder / "denoiser.safetensors"
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"{path}: not this checkpoint's tensors: {first}") from error
+    return network.eval()

@@ -1,0 +1,192 @@
+"""`imusic live`: transport → predictor → ZeroMQ, one face per tick at 60 Hz, no look-ahead.
+
+The event loop takes bytes, stamps them and, when a tick is due, predicts and publishes. A replayed
+take is driven by its recorded arrival times instead of the host's clock, so that its faces are
+those of `imusic predict`.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from capture.blendshapes import BlendshapeFrame
+from capture.daemon import RecordResult, record
+from capture.publisher import FacePublisher
+from capture.wire import encode, message_from_frame
+from firmware_host.device import HubDevice
+from firmware_host.layout import select
+from firmware_host.rig import Rig
+from firmware_host.samples import Gap, Garbage, HubEvent, HubInfo, ImuBlock
+from firmware_host.stream import events
+from firmware_host.transports.base import open_transport
+from firmware_host.transports.replay import ReplayTransport
+from model.checkpoint import Checkpoint, select_slots
+from model.driving import Driver
+from model.network import open_network
+from model.predictor import Opening, Predictor
+
+NS_PER_S = 1_000_000_000
+# How long ticks go on after the last sample, before the stream counts as over.
+_IDLE_SLEEP_S = 0.005
+
+
+@dataclass(slots=True)
+class LiveCounts:
+    """What happened so far. busy_s: time spent predicting and publishing."""
+
+    samples: int = 0
+    lost: int = 0
+    garbage_bytes: int = 0
+    published: int = 0
+    late_ticks: int = 0
+    busy_s: float = 0.0
+    confidence: float = 0.0
+
+
+class LiveFace:
+    """Hub events in, published messages out."""
+
+    def __init__(self, rig: Rig, checkpoint: Checkpoint, publish: Callable[[bytes], None]) -> None:
+        select_slots(checkpoint.layout, rig.sensor_layout)  # refuse now, not in the first second
+        self._rig, self._checkpoint, self._publish = rig, checkpoint, publish
+        self._denoise = open_network(checkpoint)
+        self._driver: Driver | None = None
+        self.counts = LiveCounts()
+
+    @property
+    def next_tick_ns(self) -> int | None:
+        """When the next face is due; None before the first samples."""
+        return self._driver.next_tick_ns if self._driver else None
+
+    def listen(self, event: HubEvent) -> None:
+        """Take one event of the hub."""
+        if isinstance(event, HubInfo):
+            self._begin(event)
+        elif isinstance(event, ImuBlock):
+            self.counts.samples += len(event)
+            if self._driver is not None:
+                self._driver.arrived(event)
+        elif isinstance(event, Gap):
+            self.counts.lost += event.count
+        elif isinstance(event, Garbage):
+            self.counts.garbage_bytes += event.count
+
+    def _begin(self, info: HubInfo) -> None:
+        if self._driver is not None:
+            return  # the hub introduces itself again: same slots, same face
+        session = self._rig.session
+        opening = Opening(0.0, session.rest_s, session.rest_s, session.rest_s + session.routine_s)
+        worn = select(self._rig.sensor_layout, info.slots)
+        self._driver = Driver(Predictor(self._checkpoint, worn, self._denoise, opening))
+
+    def publish_until(self, now_ns: int) -> None:
+        """Predict and publish all ticks due by `now_ns`."""
+        if self._driver is None:
+            return
+        started = time.perf_counter()
+        frames = list(self._driver.frames_until(now_ns))
+        for frame in frames:
+            self._send(frame, self._driver.predictor.newest_arrival_ns)
+        self.counts.late_ticks += max(0, len(frames) - 1)
+        self.counts.busy_s += time.perf_counter() - started
+
+    def _send(self, frame: BlendshapeFrame, newest_ns: int) -> None:
+        message = message_from_frame(
+            frame, self._rig.name, self.counts.published, time.time_ns(), newest_ns
+        )
+        self._publish(encode(message))
+        self.counts.published += 1
+        self.counts.confidence = frame.confidence
+
+
+@dataclass(frozen=True, slots=True)
+class LiveResult:
+    """How it ended. take is None where nothing was recorded."""
+
+    counts: LiveCounts
+    take: RecordResult | None
+
+
+async def live(
+    rig: Rig,
+    checkpoint: Checkpoint,
+    record_to: Path | None = None,
+    duration_s: float | None = None,
+    on_counts: Callable[[LiveCounts], None] | None = None,
+) -> LiveResult:
+    """Drive a face until the hub ends, `duration_s` is over, or Ctrl-C.
+
+    Args:
+        record_to: folder of takes to record into at the same time, with the rig's phone.
+        on_counts: called twice a second.
+
+    Raises:
+        TransportError: hub, phone port or publishing address cannot be opened, or the hub is lost.
+        ConfigError: the rig has a slot that the checkpoint does not know.
+    """
+    with contextlib.closing(FacePublisher(rig.publish.faces)) as publisher:
+        face = LiveFace(rig, checkpoint, publisher.send)
+        if rig.hub.url.startswith("replay:"):
+            await _replay(rig, face)
+            return LiveResult(face.counts, None)
+        ticking = asyncio.create_task(_tick(face, on_counts))
+        try:
+            if record_to is None:
+                async with asyncio.timeout(duration_s) as limit:
+                    await _listen(rig, face)
+                result = None
+            else:
+                result = await record(rig, record_to, duration_s, (face.listen,))
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            result = None
+        finally:
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+        if not ticking.cancelled() and (error := ticking.exception()) is not None:
+            raise error
+        return LiveResult(face.counts, result)
+
+
+async def _listen(rig: Rig, face: LiveFace) -> None:
+    transport = open_transport(rig.hub.url, rig.hub.baud)
+    await transport.open()
+    try:
+        async for event in events(transport, HubDevice()):
+            face.listen(event)
+    finally:
+        await transport.close()
+
+
+async def _tick(face: LiveFace, on_counts: Callable[[LiveCounts], None] | None) -> None:
+    told = time.monotonic()
+    while True:
+        due_ns = face.next_tick_ns
+        wait_s = _IDLE_SLEEP_S
+        if due_ns is not None:
+            wait_s = max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S)
+        await asyncio.sleep(wait_s)
+        face.publish_until(time.monotonic_ns())
+        if on_counts is not None and time.monotonic() - told > 0.5:
+            told = time.monotonic()
+            on_counts(face.counts)
+
+
+async def _replay(rig: Rig, face: LiveFace) -> None:
+    """Replay with recorded arrival times: the recorded clock decides what each tick knows."""
+    transport = ReplayTransport(rig.hub.url.removeprefix("replay:"))
+    await transport.open()
+    try:
+        last_ns = 0
+        async for event in events(transport, HubDevice(), clock_ns=transport.recorded_ns):
+            if isinstance(event, ImuBlock):
+                face.publish_until(event.arrival_ns - 1)
+                last_ns = event.arrival_ns
+            face.listen(event)
+        face.publish_until(last_ns)
+    finally:
+        await transport.close()

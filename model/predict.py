@@ -1,0 +1,143 @@
+"""`imusic predict`: the live predictor over a recorded take, into NPZ or Live Link CSV."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.blendshapes import ARKIT_NAMES
+from capture.recording import Recording, read_recording
+from capture.sync import align
+from capture.take import Take
+from firmware_host.errors import ConfigError, DataError
+from firmware_host.samples import Floats
+from model.checkpoint import Checkpoint
+from model.driving import drive
+from model.network import open_network
+from model.predictor import Opening, Predictor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """A predicted track.
+
+    host_ns: (T,) ticks on the take's host clock. time_s: (T,) the same on the clock people know:
+    that of the imported file, or seconds since the take's first IMU sample.
+    weights: (T, 52). quat_world_from_head: (T, 4). confidence: (T,).
+    """
+
+    host_ns: NDArray[np.int64]
+    time_s: NDArray[np.float64]
+    weights: Floats
+    quat_world_from_head: Floats
+    confidence: Floats
+
+
+def opening_of(take: Take) -> Opening:
+    """When the wearer rests and when the head routine runs, by the take's segments."""
+    rest, routine = take.segment("rest"), take.segment("routine")
+    return Opening(
+        rest_start_s=rest.start_s if rest else 0.0,
+        rest_end_s=rest.end_s if rest else 2.0,
+        routine_start_s=routine.start_s if routine else 0.0,
+        routine_end_s=routine.end_s if routine else 0.0,
+    )
+
+
+def predict_take(
+    folder: Path, checkpoint: Checkpoint, report: Callable[[float], None] | None = None
+) -> Prediction:
+    """Predict a whole take as it would have been predicted live.
+
+    Args:
+        report: called now and then with the share done.
+
+    Raises:
+        DataError: the take is damaged or holds no samples.
+        ConfigError: it has a slot that the checkpoint does not know.
+    """
+    recording = read_recording(folder)
+    return predict_recording(recording, checkpoint, report)
+
+
+def predict_recording(
+    recording: Recording, checkpoint: Checkpoint, report: Callable[[float], None] | None = None
+) -> Prediction:
+    """As `predict_take`, of a take that was read already."""
+    take = recording.take
+    if not len(recording):
+        raise DataError(f"take {take.name!r} holds no IMU samples", "there is nothing to predict")
+    predictor = Predictor(
+        checkpoint, take.sensor_layout, open_network(checkpoint), opening_of(take)
+    )
+    expected = max(1, int((recording.arrival_ns[-1] - recording.arrival_ns[0]) * 6e-8))
+    frames = []
+    for frame in drive(predictor, recording.blocks()):
+        frames.append(frame)
+        if report is not None and len(frames) % 60 == 0:
+            report(min(1.0, len(frames) / expected))
+    if not frames:
+        raise DataError(f"take {take.name!r} is shorter than one tick of 1/60 s")
+    host_ns = np.array([f.time_ns for f in frames], np.int64)
+    return Prediction(
+        host_ns=host_ns,
+        time_s=_known_time_s(recording, host_ns),
+        weights=np.stack([f.weights for f in frames]),
+        quat_world_from_head=np.stack([f.quat_world_from_head for f in frames]),  # type: ignore[misc]
+        confidence=np.array([f.confidence for f in frames], np.float32),
+    )
+
+
+def _known_time_s(recording: Recording, host_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    origin = recording.take.origin
+    if origin.get("one_clock"):
+        return host_ns / 1e9 + float(origin.get("time_zero_s", 0.0))
+    return np.asarray((host_ns - align(recording).origin_ns) / 1e9)
+
+
+def check_output(out: Path) -> None:
+    """Refuse an output name early. Raises ConfigError: it exists, or is neither NPZ nor CSV."""
+    if out.suffix not in (".npz", ".csv"):
+        raise ConfigError(f"{out}: expected .npz or .csv, got {out.suffix!r}")
+    if out.exists():
+        raise ConfigError(f"{out} exists already", "choose another name; nothing is overwritten")
+    if not out.parent.is_dir():
+        raise ConfigError(f"{out}: there is no folder {out.parent}", "make it first")
+
+
+def write_prediction(prediction: Prediction, out: Path) -> None:
+    """Write NPZ (names, time_s, weights, …) or Live Link CSV, by the suffix; never overwrites.
+
+    Raises:
+        ConfigError: see `check_output`.
+    """
+    check_output(out)
+    if out.suffix == ".csv":
+        _write_csv(prediction, out)
+        return
+    temporary = out.with_name(out.name + ".part")
+    with temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            names=np.array(ARKIT_NAMES),
+            time_s=prediction.time_s,
+            weights=prediction.weights,
+            quat_world_from_head=prediction.quat_world_from_head,
+            confidence=prediction.confidence,
+            host_ns=prediction.host_ns,
+        )
+    temporary.replace(out)
+
+
+def _write_csv(prediction: Prediction, out: Path) -> None:
+    from capture.livelink import head_angles_from_quat
+    from capture.livelink_csv import write_livelink_csv
+
+    write_livelink_csv(
+        out,
+        prediction.time_s - prediction.time_s[0],
+        prediction.weights,
+        head_yaw_pitch_roll=head_angles_from_quat(prediction.quat_world_from_head),
+    )

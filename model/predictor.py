@@ -1,0 +1,258 @@
+"""Samples in, faces out, causally: `push` what arrived, ask `frame_at` a tick. Pure; no torch.
+
+    waiting for rest ──► waiting for the routine ──► driving
+      rest face, confidence 0                         network, confidence = share of slots heard
+
+The clock is the caller's: the host's monotonic clock live, the recorded one offline. The same
+pushes and ticks give the same faces, which is how offline equals live.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capture import rotations
+from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
+from capture.calibration import Calibration, calibrate, nominal_calibration
+from firmware_host.clock import RunningClock
+from firmware_host.layout import SensorLayout, Slot
+from firmware_host.samples import Floats, ImuBlock, Ints
+from model.checkpoint import Checkpoint, select_slots
+from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
+from model.features import HISTORY_ROWS, features
+from model.windows import TICK_HZ, RowBuffer, tick_of
+
+Array = NDArray[np.float64]
+Denoise = Callable[[Floats, int, Floats], Floats]
+
+# Rows are complete this long after their tick: serial and USB latency stay well below.
+_LATE_ROWS = 6
+# Without any sample: hold this long, then let the face go back to rest.
+_HOLD_S, _DECAY_S = 0.25, 0.5
+# Head rotation from the reference: gravity corrects tilt, and heading leaks back to straight ahead.
+_TILT_GAIN, _HEADING_LEAK_S = 0.02, 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a take begins, in seconds after the first sample: rest, then perhaps a routine."""
+
+    rest_start_s: float = 0.0
+    rest_end_s: float = 2.0
+    routine_start_s: float = 0.0
+    routine_end_s: float = 0.0
+
+    @property
+    def end_s(self) -> float:
+        """When calibration is complete."""
+        return max(self.rest_end_s, self.routine_end_s)
+
+
+class Predictor:
+    """From sample blocks to a `BlendshapeFrame` per tick.
+
+    Args:
+        checkpoint: facts and normalisation.
+        worn: the layout that the pushed blocks have, in their slot order.
+        denoise: (xt (1, W, 52), timestep, features (1, W, F)) → x0; see `model.network`.
+
+    Raises:
+        ConfigError: `worn` has a slot the checkpoint does not know, or no head reference.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        worn: SensorLayout,
+        denoise: Denoise,
+        opening: Opening | None = None,
+        noise_seed: int = 0,
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._order = select_slots(checkpoint.layout, worn)
+        self._layout = _fitted_layout(checkpoint.layout, worn)
+        self._denoise = denoise
+        self._opening = opening or Opening()
+        self._noise_seed = noise_seed
+        diffusion = checkpoint.facts.diffusion
+        self._alphas_cumprod = cosine_alphas_cumprod(diffusion.num_train_timesteps)
+        self._timesteps = inference_timesteps(
+            diffusion.num_train_timesteps, diffusion.num_inference_steps
+        )
+        self._clock = RunningClock()
+        opening_rows = int(np.ceil(self._opening.end_s * TICK_HZ)) + 4 * _LATE_ROWS
+        self._span = HISTORY_ROWS + checkpoint.facts.window
+        self._rows = RowBuffer(max(self._span, opening_rows), len(self._order))
+        self._calibration = nominal_calibration(self._layout)
+        self._first_ns: int | None = None
+        self._stage = 0  # 0 waiting for rest, 1 rest known, 2 routine known as well
+        self._head = np.array([1.0, 0.0, 0.0, 0.0])
+        self._head_tick: int | None = None
+        self._newest_ns = 0
+        self._last_heard_tick: int | None = None
+        self._change = np.zeros(len(ARKIT_NAMES), np.float32)
+
+    @property
+    def newest_arrival_ns(self) -> int:
+        """Arrival of the newest block pushed; 0 before the first."""
+        return self._newest_ns
+
+    @property
+    def first_ns(self) -> int | None:
+        """Host time of the first sample; None before it."""
+        return self._first_ns
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether rest (and the routine, where there is one) lie behind."""
+        return self._stage == 2
+
+    @property
+    def calibration(self) -> Calibration:
+        """What is believed about bias and mounting so far, in the checkpoint's slot order."""
+        return self._calibration
+
+    @property
+    def slot_order(self) -> tuple[int, ...]:
+        """For each slot of the checkpoint its index in what is worn, −1 where it is not."""
+        return self._order
+
+    @property
+    def layout(self) -> SensorLayout:
+        """The checkpoint's slots with the places and mountings of what is worn."""
+        return self._layout
+
+    def push(self, block: ImuBlock) -> None:
+        """Take samples in order of arrival. Block slots are those of `worn`."""
+        if len(block) == 0:
+            return
+        device_ns: Ints = np.asarray(block.tick_us, np.int64) * 1000
+        self._clock.update(int(device_ns[-1]), block.arrival_ns)
+        time_ns = self._clock.to_host(device_ns)
+        if self._first_ns is None:
+            self._first_ns = int(time_ns[0])
+        self._newest_ns = max(self._newest_ns, block.arrival_ns)
+        self._rows.push(
+            time_ns,
+            in_order(block.accel_m_s2, self._order),
+            in_order(block.gyro_rad_s, self._order),
+        )
+
+    def frame_at(self, time_ns: int) -> BlendshapeFrame:
+        """The face at the last tick at or before `time_ns`; ask ticks in increasing order."""
+        tick = time_ns * TICK_HZ // 1_000_000_000
+        self._rows.advance(tick)
+        self._calibrate(tick)
+        rows = self._rows.rows(tick, self._span)
+        heard = np.asarray(np.isfinite(rows[-_LATE_ROWS:]).all(axis=-1).any(axis=0))  # (S,)
+        head = self._head_at(tick, rows)
+        confidence = 0.0
+        if self._stage == 2:
+            confidence = self._drive(tick, rows, heard)
+        weights = np.clip(self._checkpoint.rest_weights + self._change, 0.0, 1.0)
+        return BlendshapeFrame(
+            time_ns, weights.astype(np.float32), head.astype(np.float32), confidence > 0, confidence
+        )
+
+    def _drive(self, tick: int, rows: Array, heard: NDArray[np.bool_]) -> float:
+        """Update the change from rest; return the confidence."""
+        face = list(self._layout.face_indices)
+        if heard[self._layout.reference_index] and heard[face].any():
+            self._last_heard_tick = tick
+            window = self._checkpoint.facts.window
+            seen = features(rows, self._layout, self._calibration)[-window:]
+            self._change = self._sample(tick, seen[None])[0, -1] * self._checkpoint.target_scale
+            return float(heard[face].mean())
+        silent_s = (tick - (self._last_heard_tick or tick)) / TICK_HZ
+        if silent_s > _HOLD_S:
+            self._change = self._change * np.float32(np.exp(-1.0 / (TICK_HZ * _DECAY_S)))
+        return 0.0
+
+    def _sample(self, tick: int, seen: Floats) -> Floats:
+        """DDIM from this tick's noise: every row keeps its own noise as the window slides."""
+        window = seen.shape[1]
+        noise = np.zeros((1, window, len(ARKIT_NAMES)), np.float32)
+        scale = self._checkpoint.facts.diffusion.noise_scale
+        if scale > 0:
+            for row in range(window):
+                rng = np.random.default_rng((self._noise_seed, max(tick - window + 1 + row, 0)))
+                noise[0, row] = scale * rng.standard_normal(len(ARKIT_NAMES))
+        sampled = sample_ddim(
+            lambda xt, t: self._denoise(xt, t, seen), noise, self._alphas_cumprod, self._timesteps
+        )
+        return np.asarray(sampled, np.float32)
+
+    def _calibrate(self, tick: int) -> None:
+        if self._first_ns is None or self._stage == 2:
+            return
+        settled = tick - _LATE_ROWS
+        opening = self._opening
+        if self._stage == 0 and settled >= self._tick(opening.rest_end_s):
+            self._calibration = self._estimate(tick, with_routine=False)
+            self._stage = 1
+        if self._stage == 1 and settled >= self._tick(opening.end_s):
+            if opening.routine_end_s > opening.routine_start_s:
+                self._calibration = self._estimate(tick, with_routine=True)
+            self._stage = 2
+
+    def _estimate(self, tick: int, with_routine: bool) -> Calibration:
+        opening = self._opening
+        rest = self._stretch(tick, opening.rest_start_s, opening.rest_end_s)
+        routine = None
+        if with_routine:
+            routine = self._stretch(tick, opening.routine_start_s, opening.routine_end_s)[:, :, 3:]
+        return calibrate(self._layout, rest[:, :, :3], rest[:, :, 3:], routine)
+
+    def _stretch(self, tick: int, start_s: float, end_s: float) -> Array:
+        first, last = self._tick(start_s) + 1, self._tick(end_s)
+        rows = self._rows.rows(tick, tick - first + 1)
+        return rows[: max(last - first + 1, 1)]
+
+    def _tick(self, after_s: float) -> int:
+        assert self._first_ns is not None
+        return int(tick_of(np.array([self._first_ns + int(after_s * 1e9)]))[0])
+
+    def _head_at(self, tick: int, rows: Array) -> Array:
+        """Head rotation from the reference sensor: integrated rate, tilt corrected by gravity."""
+        steps = 1 if self._head_tick is None else min(tick - self._head_tick, len(rows))
+        self._head_tick = tick
+        if self._stage == 0:
+            return self._head
+        slot = self._layout.reference_index
+        quat = self._calibration.quat_head_from_sensor[slot]
+        for row in rows[len(rows) - steps :, slot]:
+            if not np.isfinite(row).all():
+                continue
+            rate = rotations.rotate(quat, row[3:] - self._calibration.gyro_bias_rad_s[slot])
+            self._head = _turned(self._head, rate, rotations.rotate(quat, row[:3]))
+        return self._head
+
+
+def _turned(head: Array, rate: Array, force: Array) -> Array:
+    """One tick of head rotation (4,) wxyz by rate (3,) rad/s, pulled upright by force (3,)."""
+    head = rotations.multiply(head, rotations.from_vector(rate / TICK_HZ))
+    up = rotations.rotate(head, force / max(float(np.linalg.norm(force)), 1e-6))
+    tilt = np.cross(up, [0.0, 1.0, 0.0]) * _TILT_GAIN
+    heading = rotations.to_vector(head)[1] / (_HEADING_LEAK_S * TICK_HZ)
+    pull = rotations.from_vector(tilt - np.array([0.0, heading, 0.0]))
+    return rotations.normalise(rotations.multiply(pull, head))
+
+
+def in_order(values: Floats, order: tuple[int, ...]) -> Floats:
+    """(N, S_worn, 3) → (N, S, 3) in the checkpoint's slot order, NaN where not worn."""
+    if order == tuple(range(values.shape[1])):
+        return values
+    out = np.full((len(values), len(order), 3), np.nan, np.float32)
+    for slot, source in enumerate(order):
+        if source >= 0:
+            out[:, slot] = values[:, source]
+    return out
+
+
+def _fitted_layout(known: SensorLayout, worn: SensorLayout) -> SensorLayout:
+    """The checkpoint's slots with the places and mountings of what is worn."""
+    here: dict[str, Slot] = {slot.name: slot for slot in worn.slots}
+    slots = tuple(here.get(slot.name, slot) for slot in known.slots)
+    return SensorLayout(worn.name, slots, known.reference)

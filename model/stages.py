@@ -1,0 +1,104 @@
+"""One training step of each stage: batches, noise, loss. torch; no files."""
+
+from collections.abc import Sequence as Collection
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from firmware_host.layout import SensorLayout
+from model.config import DiffusionConfig, StageConfig
+from model.denoiser import WEIGHTS, Denoiser
+from model.diffusion import add_noise
+from model.features import PER_SLOT
+from model.sequences import Sequence
+
+# Half the batch trains at pure noise, where sampling starts; half of that with the noise at zero,
+# which is how the mean is asked for (`DiffusionConfig.noise_scale`).
+_PURE_NOISE_SHARE = 0.5
+
+
+def draw_batch(
+    sequences: Collection[Sequence], window: int, batch: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Random windows: features (B, W, F) and change (B, W, 52), long sequences more often."""
+    room = np.array([max(len(s.features) - window, 0) for s in sequences], float)
+    chosen = rng.choice(len(sequences), batch, p=room / room.sum())
+    starts = [int(rng.integers(len(sequences[i].features) - window)) for i in chosen]
+    pairs = list(zip(chosen, starts, strict=True))
+    seen = np.stack([sequences[i].features[k : k + window] for i, k in pairs])
+    change = np.stack([sequences[i].change[k : k + window] for i, k in pairs])
+    return torch.from_numpy(seen).float(), torch.from_numpy(change).float()
+
+
+def drop_slots(features: Tensor, layout: SensorLayout, probability: float) -> Tensor:
+    """Silence each face slot of each example with `probability`, as if its cable were loose."""
+    count = len(layout.face_indices)
+    kept = (torch.rand(len(features), 1, count, device=features.device) >= probability).float()
+    head = count * PER_SLOT
+    mask = torch.cat(
+        (
+            kept.repeat_interleave(PER_SLOT, dim=-1),
+            kept,
+            torch.ones(len(features), 1, features.shape[-1] - head - count, device=kept.device),
+        ),
+        dim=-1,
+    )  # (B, 1, F)
+    return features * mask
+
+
+def loss_of(
+    denoiser: Denoiser,
+    features: Tensor,
+    target: Tensor,
+    alphas_cumprod: Tensor,
+    stage: StageConfig,
+    diffusion: DiffusionConfig,
+    shape_weight: Tensor,
+) -> Tensor:
+    """Scalar loss of predicting x0. features (B, W, F), target (B, W, 52) scaled change."""
+    batch = len(features)
+    last = diffusion.num_train_timesteps - 1
+    t = torch.randint(0, last + 1, (batch,), device=features.device)
+    pure = torch.rand(batch, device=features.device) < _PURE_NOISE_SHARE
+    t = torch.where(pure, torch.full_like(t, last), t)
+    silent = pure & (torch.rand(batch, device=features.device) < 0.5)
+    noise = torch.randn_like(target) * (~silent).float()[:, None, None]
+    xt = add_noise(target, noise, alphas_cumprod[t][:, None, None])  # (B, W, 52)
+    x0 = denoiser(xt, t.float(), features)  # (B, W, 52)
+    error = functional.smooth_l1_loss(x0, target, beta=0.3, reduction="none")
+    loss = (error * shape_weight).mean()
+    if stage.velocity_weight > 0:
+        velocity = functional.l1_loss(
+            x0.diff(dim=1) * shape_weight, target.diff(dim=1) * shape_weight
+        )
+        loss = loss + stage.velocity_weight * velocity
+    if stage.acceleration_weight > 0:
+        shake = functional.l1_loss(
+            x0.diff(n=2, dim=1) * shape_weight, target.diff(n=2, dim=1) * shape_weight
+        )
+        loss = loss + stage.acceleration_weight * shake
+    return loss
+
+
+@torch.no_grad()
+def predict_sequence(
+    denoiser: Denoiser, features: np.ndarray, num_train_timesteps: int
+) -> np.ndarray:
+    """One-step estimate of the scaled change (T, 52): for validation, not for live use.
+
+    Windows overlap by half and only their later halves are kept, so early rows see less past than
+    they would live.
+    """
+    window, hop = denoiser.window, denoiser.window // 2
+    padded = np.concatenate((np.repeat(features[:1], window, axis=0), features))
+    ends = np.arange(window + hop, len(padded) + hop, hop).clip(max=len(padded))
+    batch = np.stack([padded[end - window : end] for end in ends]).astype(np.float32)
+    seen = torch.from_numpy(batch)
+    t = torch.full((len(batch),), float(num_train_timesteps - 1))
+    x0 = denoiser(torch.zeros(len(batch), window, WEIGHTS), t, seen).numpy()
+    out = np.zeros((len(padded), WEIGHTS), np.float32)
+    for end, rows in zip(ends, x0, strict=True):
+        out[end - hop : end] = rows[-hop:]
+    return out[window:]

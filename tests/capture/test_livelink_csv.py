@@ -1,0 +1,229 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from capture.blendshapes import ARKIT_NAMES, INDEX
+from capture.livelink_csv import (
+    read_livelink_csv,
+    swap_sideways_pairs,
+    timecode,
+    write_livelink_csv,
+)
+from firmware_host.errors import DataError
+
+FACES = [
+    "alexdjulin/S07-001.csv",
+    "alexdjulin/alex_rom_3.csv",
+    "alexdjulin/alex_rom_4.csv",
+    "alexdjulin/facial.csv",
+    "sentien/recording.csv",
+    "applicator/SampleNeutral.csv",
+    "applicator/SampleTest01.csv",
+    "applicator/SampleTest02.csv",
+    *(f"animavr/MySlate_{n}_iPhone_cal.csv" for n in (161, 162, 163, 164, 166, 167, 168)),
+    "animavr/default.csv",
+]
+
+
+def sideways_agreement(weights: np.ndarray) -> float:
+    """Correlation of mouthLeft − mouthRight with mouthStretchLeft − mouthStretchRight."""
+    left, right = weights[:, INDEX["mouthLeft"]], weights[:, INDEX["mouthRight"]]
+    pulled = weights[:, INDEX["mouthStretchLeft"]] - weights[:, INDEX["mouthStretchRight"]]
+    return float(np.corrcoef(left - right, pulled)[0, 1])
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_every_real_file_loads_and_its_left_and_right_agree(data, name):
+    recording = read_livelink_csv(data / "arkit" / name)
+    tracked = recording.weights[recording.tracked]
+    assert recording.weights.shape == (len(recording.time_s), 52)
+    assert recording.rate_hz == 60.0
+    assert recording.time_s[0] == 0
+    assert np.all(np.diff(recording.time_s) > 0)
+    assert recording.sideways_swapped == (not name.startswith("applicator"))
+    assert sideways_agreement(tracked) > 0
+    has_head = name.startswith(("sentien", "applicator"))
+    assert (recording.head_yaw_pitch_roll is not None) == has_head
+    if name.startswith("alexdjulin"):  # 30 Hz rows under a 60 Hz timecode
+        assert np.median(np.diff(recording.time_s)) == pytest.approx(1 / 30, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", [n for n in FACES if not n.startswith("applicator")])
+def test_pascal_case_files_disagree_as_labelled(data, name):
+    labelled = read_livelink_csv(data / "arkit" / name, swap_sideways=False)
+    swapped = read_livelink_csv(data / "arkit" / name)
+    assert sideways_agreement(labelled.weights) < sideways_agreement(swapped.weights)
+    assert np.array_equal(swap_sideways_pairs(labelled.weights), swapped.weights)
+
+
+def test_a_real_file_says_when_it_was_recorded(data):
+    """take.json of this recording: 27.143 s by the device's own clock, 59.94 Hz."""
+    recording = read_livelink_csv(data / "arkit/sentien/recording.csv")
+    assert recording.time_s[-1] == pytest.approx(27.143, abs=0.05)
+    assert recording.sha256 == read_livelink_csv(data / "arkit/sentien/recording.csv").sha256
+
+
+def pascal(name: str) -> str:
+    return name[0].upper() + name[1:]
+
+
+def text_of(rows, names=ARKIT_NAMES, spell=pascal, head=False) -> str:
+    columns = [spell(n) for n in names]
+    if head:
+        columns += ["HeadYaw", "HeadPitch", "HeadRoll"]
+    lines = [",".join(["Timecode", "BlendShapeCount", *columns])]
+    return "\n".join([*lines, *rows]) + "\n"
+
+
+def row(code: str, value: float = 0.5, count: int = 52) -> str:
+    return ",".join([code, str(count), *[str(value)] * count])
+
+
+def write(tmp_path, text, name="a.csv"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def codes(rate: int, count: int, step: int = 1, start_s: int = 0) -> list[str]:
+    return [timecode(start_s + i * step / rate, rate) for i in range(count)]
+
+
+def test_a_lost_face_is_no_face_and_never_a_neutral_one(tmp_path):
+    rows = [row("00:00:01:00.000"), "00:00:01:01.000,0", row("00:00:01:30.000", 0.7)]
+    rows += [row("00:00:01:31.000", 0.0), row("00:00:02:00.000")]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows)), rate_hz=60)
+    assert recording.tracked.tolist() == [True, False, True, False, True]
+    assert np.isnan(recording.weights[~recording.tracked]).all()
+    assert recording.time_s.tolist() == pytest.approx([0, 1 / 60, 0.5, 31 / 60, 1])
+
+
+def test_values_beyond_the_range_are_kept_and_clipped_only_on_request(tmp_path):
+    rows = [row("00:00:01:00.0", -0.02), row("00:00:01:01.0", 1.08)]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows)))
+    assert recording.weights[:, 0].tolist() == pytest.approx([-0.02, 1.08])
+    assert recording.clipped()[:, 0].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30, 50, 60])
+def test_the_rate_is_read_off_the_timecode(tmp_path, rate):
+    path = write(tmp_path, text_of([row(c) for c in codes(rate, 3 * rate)]))
+    recording = read_livelink_csv(path)
+    assert recording.rate_hz == rate
+    assert recording.time_s[-1] == pytest.approx((3 * rate - 1) / rate)
+    assert recording.notes == ()
+
+
+def test_rows_at_30_hz_under_a_60_hz_timecode(tmp_path):
+    path = write(tmp_path, text_of([row(c) for c in codes(60, 90, step=2)]))
+    recording = read_livelink_csv(path)
+    assert recording.rate_hz == 60
+    assert np.diff(recording.time_s) == pytest.approx(np.full(89, 1 / 30))
+
+
+def test_a_clip_too_short_to_tell_says_what_was_assumed(tmp_path):
+    path = write(tmp_path, text_of([row(c) for c in codes(60, 20)]))
+    recording = read_livelink_csv(path)
+    assert recording.rate_hz == 60
+    assert "too short" in recording.notes[0]
+
+
+def test_the_day_may_wrap_and_the_hours_may_pass_24(tmp_path):
+    rows = [row("23:59:59:59.000"), row("00:00:00:00.000"), row("00:00:00:01.000")]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows)))
+    assert recording.time_s.tolist() == pytest.approx([0, 1 / 60, 2 / 60])
+    rows = [row("100:44:47:22.832"), row("100:44:47:23.832")]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows)), rate_hz=60)
+    assert recording.time_s[1] == pytest.approx(1 / 60)
+
+
+def test_repeated_and_backward_rows_are_left_out_and_counted(tmp_path):
+    stamps = ["00:00:01:10.0", "00:00:01:11.0", "00:00:01:11.0", "00:00:01:09.0", "00:00:01:12.0"]
+    rows = [row(c, 0.1 * i) for i, c in enumerate(stamps)]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows)), rate_hz=60)
+    assert recording.weights[1:, 0].tolist() == pytest.approx([0.1, 0.4])
+    assert len(recording.time_s) == 3
+    assert "2 rows with a repeated or backward timecode" in recording.notes[-1]
+
+
+def test_files_with_51_shapes_have_no_tongue(tmp_path):
+    names = ARKIT_NAMES[:-1]
+    rows = [row("00:00:01:00.0", 0.5, 51), row("00:00:01:01.0", 0.5, 51)]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows, names)))
+    assert recording.weights[0, INDEX["tongueOut"]] == 0
+    assert recording.weights[0, INDEX["jawOpen"]] == 0.5
+
+
+def test_columns_are_matched_by_name_in_any_case_and_order(tmp_path):
+    names = list(reversed(ARKIT_NAMES))
+    values = ",".join(str(INDEX[n] / 100) for n in names)
+    text = text_of([f"00:00:01:00.0,52,{values}", f"00:00:01:01.0,52,{values}"], names, str.lower)
+    recording = read_livelink_csv(write(tmp_path, text))
+    assert not recording.sideways_swapped
+    assert recording.weights[0] == pytest.approx(np.arange(52) / 100)
+
+
+def test_head_columns_that_are_all_zero_are_none(tmp_path):
+    rows = [row("00:00:01:00.0") + ",0,0,0", row("00:00:01:01.0") + ",0,0,0"]
+    path = write(tmp_path, text_of(rows, head=True))
+    assert read_livelink_csv(path).head_yaw_pitch_roll is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"\n \n", "the file is empty"),
+        (b"\x89PNG\r\n\x1a\n\0\0\xff\xfe", "not a text file"),
+        (b"time,a\n1,2\n", "expected the header to begin Timecode,BlendShapeCount"),
+        (text_of([row("x")]), "line 2: expected a timecode like"),
+        (text_of([]), "expected rows after the header, got none"),
+        (text_of([row("00:00:01:00.0"), "00:00:01:01.0,52,0.1"]), "line 3: expected 54 columns"),
+        (text_of([row("00:00:01:00.0").replace("0.5", "abc", 1)]), "line 2: could not convert"),
+        (text_of([row("00:00:01:00.0").replace("0.5", "nan", 1)]), "line 2: a value is not finite"),
+        (
+            text_of([row("00:00:01:00.0", count=51)], [n for n in ARKIT_NAMES if n != "jawOpen"]),
+            "column 'jawOpen' is missing",
+        ),
+        (text_of([], [*ARKIT_NAMES, "JawOpen"]), "column 'JawOpen' occurs twice"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(DataError, match=r"a\.csv") as caught:
+        read_livelink_csv(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="cannot read it"):
+        read_livelink_csv(tmp_path / "none.csv")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.binary(max_size=400))
+def test_junk_is_a_data_error_whatever_it_is(tmp_path_factory, junk):
+    path = write(tmp_path_factory.mktemp("junk"), junk)
+    with pytest.raises(DataError):
+        read_livelink_csv(path)
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    rng = np.random.default_rng(2)
+    time_s = np.arange(200) / 60
+    weights = rng.uniform(0, 1, (200, 52)).astype(np.float32)
+    tracked = rng.random(200) > 0.1
+    tracked[[0, -1]] = True
+    head = rng.normal(size=(200, 3)).astype(np.float32)
+    path = tmp_path / "out.csv"
+    write_livelink_csv(path, time_s, weights, tracked, head)
+    recording = read_livelink_csv(path)
+    assert recording.rate_hz == 60
+    assert recording.sideways_swapped
+    assert recording.time_s == pytest.approx(time_s, abs=1e-5)
+    assert np.array_equal(recording.tracked, tracked)
+    assert recording.weights[tracked] == pytest.approx(weights[tracked], abs=1e-7)
+    assert recording.head_yaw_pitch_roll[tracked] == pytest.approx(head[tracked], abs=1e-6)
+    assert recording.eyes_yaw_pitch_roll is None

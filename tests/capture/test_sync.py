@@ -1,0 +1,245 @@
+"""Alignment against seeded scenarios whose truth is known; measured numbers are printed."""
+
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from capture import sync
+from capture.livelink import quat_from_head_angles
+from capture.recording import FaceTrack, Recording
+from capture.take import new_take
+from firmware_host.errors import DataError
+from firmware_host.layout import FACE_12, select
+
+LAYOUT = select(FACE_12, ("mentalis", "head_reference"))
+NS = 1_000_000_000
+HOST_EPOCH_NS = 5_000 * NS
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is true: drifts in ppm, the phone's latency, jitter of arrivals, length, movement."""
+
+    seed: int = 0
+    seconds: float = 40.0
+    hub_ppm: float = 30.0
+    phone_ppm: float = -40.0
+    latency_s: float = 0.045
+    jitter_s: float = 0.003
+    moves: bool = True
+    phone_epoch_s: float = 89_000.0
+    per_block: int = 3
+
+
+def turning(time_s: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(angles (N, 3), rates (N, 3)) of a head that nods and looks about irregularly."""
+    angles, rates = np.zeros((len(time_s), 3)), np.zeros((len(time_s), 3))
+    for axis in range(3):
+        for _ in range(6):
+            hz, phase = rng.uniform(0.1, 1.4), rng.uniform(0, 6.28)
+            size = rng.uniform(0.02, 0.1) / hz
+            angles[:, axis] += size * np.sin(2 * np.pi * hz * time_s + phase)
+            rates[:, axis] += size * 2 * np.pi * hz * np.cos(2 * np.pi * hz * time_s + phase)
+    return angles, rates
+
+
+def make(s: Scenario) -> Recording:
+    rng = np.random.default_rng(s.seed)
+    motion_seed = int(rng.integers(1 << 30))
+    true_s = np.arange(round(s.seconds * 200)) / 200
+    _, rates = turning(true_s, np.random.default_rng(motion_seed))
+    frame_s = np.arange(round(s.seconds * 60)) / 60 + 0.003
+    angles, _ = turning(frame_s, np.random.default_rng(motion_seed))
+    if not s.moves:
+        rates, angles = np.zeros_like(rates), np.zeros_like(angles)
+    gyro = np.zeros((len(true_s), 2, 3), np.float32)
+    gyro[:, 1] = rates + rng.normal(0, 0.01, rates.shape) + 0.02
+    tick_us = np.rint(1e6 * (7.0 + true_s * (1 + s.hub_ppm * 1e-6))).astype(np.int64)
+    newest = (
+        np.minimum(np.arange(len(true_s)) // s.per_block * s.per_block + s.per_block, len(true_s))
+        - 1
+    )
+    delay = 0.001 + rng.exponential(s.jitter_s, len(true_s))[newest]
+    arrival = HOST_EPOCH_NS + np.rint(NS * np.maximum.accumulate(true_s[newest] + delay)).astype(
+        np.int64
+    )
+    measured = angles + rng.normal(0, 0.001, angles.shape)
+    phone_s = s.phone_epoch_s + frame_s * (1 + s.phone_ppm * 1e-6)
+    face_delay = s.latency_s + 0.001 + rng.exponential(s.jitter_s, len(frame_s))
+    weights = rng.uniform(0, 1, (len(frame_s), 52)).astype(np.float32)
+    starts = np.append(np.arange(0, len(true_s), s.per_block), len(true_s))
+    return Recording(
+        take=new_take("made", LAYOUT, {}),
+        tick_us=tick_us,
+        sequence=np.arange(len(true_s)),
+        arrival_ns=arrival,
+        accel_m_s2=np.zeros_like(gyro),
+        gyro_rad_s=gyro,
+        block_starts=starts,
+        faces=FaceTrack(
+            device_ns=np.rint(phone_s * NS).astype(np.int64),
+            arrival_ns=HOST_EPOCH_NS + np.rint(NS * (frame_s + face_delay)).astype(np.int64),
+            weights=weights,
+            quat_world_from_head=quat_from_head_angles(measured),
+            head_yaw_pitch_roll=measured.astype(np.float32),
+            tracked=np.ones(len(frame_s), bool),
+        ),
+        info=None,
+        gaps=(),
+        garbage_bytes=0,
+        samples_sent=None,
+        health=(),
+        markers=(),
+    )
+
+
+def worst_errors_s(recording: Recording, alignment: sync.Alignment) -> tuple[float, float]:
+    """Largest error of sample times and of face times against the truth."""
+    sample_s = sync.sample_times_s(recording, alignment)
+    face_s, *_ = sync.aligned_faces(recording, alignment)
+    true_sample = np.arange(len(recording)) / 200
+    true_face = np.arange(len(face_s)) / 60 + 0.003
+    return float(np.abs(sample_s - true_sample).max()), float(np.abs(face_s - true_face).max())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_head_that_moves_gives_both_clocks_and_the_phones_latency(seed):
+    rng = np.random.default_rng(seed + 100)
+    scenario = Scenario(
+        seed=seed,
+        hub_ppm=rng.uniform(-50, 50),
+        phone_ppm=rng.uniform(-50, 50),
+        latency_s=rng.uniform(0.0, 0.15),
+    )
+    recording = make(scenario)
+    alignment = sync.align(recording)
+    assert alignment.hub is not None
+    assert alignment.phone is not None
+    sample_error, face_error = worst_errors_s(recording, alignment)
+    print(
+        f"seed {seed}: latency {1000 * scenario.latency_s:.1f} found "
+        f"{1000 * alignment.phone_latency_s:.2f} ms "
+        f"± {1000 * alignment.phone_latency_uncertainty_s:.2f}, "
+        f"worst sample {1000 * sample_error:.3f} ms, worst face {1000 * face_error:.3f} ms, "
+        f"drifts {alignment.hub.drift_ppm:.1f} {alignment.phone.drift_ppm:.1f} ppm, "
+        f"r {alignment.correlation:.3f} ratio {alignment.peak_ratio:.2f}"
+    )
+    assert alignment.verdict == "good"
+    assert sample_error < 0.002
+    assert face_error < 0.004
+    assert alignment.hub.drift_ppm == pytest.approx(-scenario.hub_ppm, abs=20)
+    assert alignment.phone.drift_ppm == pytest.approx(-scenario.phone_ppm, abs=20)
+
+
+def test_a_still_head_leaves_the_latency_unknown_and_says_so():
+    alignment = sync.align(make(Scenario(moves=False)))
+    assert alignment.verdict == "doubtful"
+    assert alignment.phone_latency_s == 0.0
+    assert any("head" in note for note in alignment.notes)
+
+
+def test_heads_of_two_different_people_are_not_good():
+    one, other = make(Scenario(seed=1)), make(Scenario(seed=2))
+    alignment = sync.align(replace(one, faces=other.faces))
+    assert alignment.verdict != "good"
+
+
+def test_the_same_take_gives_the_same_bytes(tmp_path):
+    recording = make(Scenario(seed=3))
+    first = sync.write_alignment(sync.align(recording), tmp_path).read_bytes()
+    again = sync.write_alignment(sync.align(make(Scenario(seed=3))), tmp_path).read_bytes()
+    assert first == again
+    assert sync.read_alignment(tmp_path) == sync.align(recording)
+
+
+def test_a_phone_restarted_in_between_is_mapped_where_it_ran_longest():
+    recording = make(Scenario(seed=4))
+    device_ns = recording.faces.device_ns.copy()
+    device_ns[:600] += 300 * NS
+    alignment = sync.align(replace(recording, faces=replace(recording.faces, device_ns=device_ns)))
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 1
+    assert alignment.verdict == "doubtful"
+    faces = replace(recording, faces=replace(recording.faces, device_ns=device_ns))
+    time_s, weights, _, _ = sync.aligned_faces(faces, alignment)
+    assert np.array_equal(weights, recording.faces.weights[600:])
+    assert np.abs(time_s - (np.arange(600, 2400) / 60 + 0.003)).max() < 0.004
+
+
+def test_midnight_on_the_phone_is_no_reset():
+    midnight = 86_400 * NS
+    recording = make(Scenario(seed=5, phone_epoch_s=86_400 - 15))
+    wrapped = recording.faces.device_ns % midnight
+    assert np.diff(wrapped).min() < 0
+    alignment = sync.align(replace(recording, faces=replace(recording.faces, device_ns=wrapped)))
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 0
+    assert alignment.verdict == "good"
+
+
+def test_datagrams_that_overtook_each_other_come_out_in_order():
+    recording = make(Scenario(seed=6))
+    order = np.arange(len(recording.faces))
+    order[100:102] = [101, 100]
+    shuffled = FaceTrack(*(getattr(recording.faces, f)[order] for f in FaceTrack.__slots__))
+    shuffled = replace(shuffled, arrival_ns=recording.faces.arrival_ns)
+    again = replace(recording, faces=shuffled)
+    time_s, weights, _, _ = sync.aligned_faces(again, sync.align(again))
+    assert np.all(np.diff(time_s) > 0)
+    assert np.array_equal(weights, recording.faces.weights)
+
+
+def test_faces_lost_for_seconds_do_not_spoil_the_latency():
+    recording = make(Scenario(seed=7))
+    tracked = recording.faces.tracked.copy()
+    tracked[800:1100] = False
+    quat = np.where(tracked[:, None], recording.faces.quat_world_from_head, np.nan)
+    faces = replace(recording.faces, tracked=tracked, quat_world_from_head=quat)
+    alignment = sync.align(replace(recording, faces=faces))
+    assert alignment.phone_latency_s == pytest.approx(0.045, abs=0.004)
+
+
+def test_a_reference_that_drops_out_does_not_spoil_the_latency():
+    recording = make(Scenario(seed=8))
+    gyro = recording.gyro_rad_s.copy()
+    gyro[2000:2500] = np.nan
+    alignment = sync.align(replace(recording, gyro_rad_s=gyro))
+    assert alignment.phone_latency_s == pytest.approx(0.045, abs=0.004)
+
+
+def test_a_take_without_a_phone_has_a_timeline():
+    recording = make(Scenario(seed=1))
+    none = FaceTrack(*(getattr(recording.faces, f)[:0] for f in FaceTrack.__slots__))
+    alignment = sync.align(replace(recording, faces=none))
+    assert alignment.phone is None
+    assert alignment.verdict == "good"
+    assert sync.sample_times_s(recording, alignment)[0] == 0
+    assert len(sync.aligned_faces(replace(recording, faces=none), alignment)[0]) == 0
+
+
+def test_a_take_on_one_clock_is_taken_at_its_word():
+    recording = make(Scenario(seed=1))
+    take = msgspec.structs.replace(recording.take, origin={"one_clock": True})
+    alignment = sync.align(replace(recording, take=take))
+    assert alignment.verdict == "good"
+    assert alignment.hub is not None
+    assert alignment.hub.rate == 1.0
+    assert alignment.hub.residual_p95_s == 0.0
+    expected = (recording.tick_us - recording.tick_us[0]) / 1e6
+    assert np.allclose(sync.sample_times_s(recording, alignment), expected, atol=1e-9)
+
+
+def test_an_empty_take_is_refused():
+    recording = make(Scenario())
+    none = FaceTrack(*(getattr(recording.faces, f)[:0] for f in FaceTrack.__slots__))
+    empty = replace(recording, faces=none, tick_us=recording.tick_us[:0])
+    with pytest.raises(DataError, match="expected samples or faces, got neither"):
+        sync.align(empty)
+
+
+def test_an_alignment_that_is_not_there_says_what_to_run(tmp_path):
+    with pytest.raises(DataError, match="not aligned yet") as caught:
+        sync.read_alignment(tmp_path)
+    assert "imusic align" in caught.value.hint

@@ -1,0 +1,31 @@
+"""Fixtures shared by all tests."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+DATA = Path(os.environ.get("IMUSIC_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The optional folder of real recordings; tests that need it skip where it is missing."""
+    if not (DATA / "arkit").is_dir():
+        pytest.skip(f"real recordings not found at {DATA} (set IMUSIC_DATA)")
+    return DATA
+
+
+@pytest.fixture
+def cable() -> Iterator[tuple[int, str]]:
+    """A real serial line: our file descriptor, and the device path of the far end."""
+    tty = pytest.importorskip("tty", reason="a pty needs POSIX")
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    yield ours, os.ttyname(theirs)
+    for descriptor in (ours, theirs):
+        try:
+            os.close(descriptor)
+        except OSError:  # the test pulled the cable itself
+            continue

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from capture.blendshapes import ARKIT_NAMES, INDEX
+from dataset_tools.recordings import file_sha256, read_performance
+from firmware_host.errors import DataError
+
+
+def test_every_real_recording_becomes_a_performance(data):
+    paths = [
+        p for p in sorted((data / "arkit").rglob("*"))
+        if p.suffix in (".csv", ".npz", ".gesichter") and p.name != "frame_log.csv"
+    ]  # fmt: skip
+    assert len(paths) >= 25
+    for path in paths:
+        made = read_performance(path)
+        assert np.isfinite(made.weights).all(), path
+        assert (np.diff(made.time_s) > 0).all(), path
+        assert made.weights.min() >= 0, path
+        assert made.weights.max() <= 1, path
+        assert made.duration_s > 2, path
+
+
+def test_head_rotation_is_taken_where_the_file_has_it_and_made_up_where_not(data):
+    with_head = read_performance(data / "arkit/applicator/SampleTest01.csv", seed=1)
+    again = read_performance(data / "arkit/applicator/SampleTest01.csv", seed=2)
+    np.testing.assert_array_equal(with_head.quat_world_from_head, again.quat_world_from_head)
+    without = read_performance(data / "arkit/alexdjulin/S07-001.csv", seed=1)
+    other = read_performance(data / "arkit/alexdjulin/S07-001.csv", seed=2)
+    assert np.abs(without.quat_world_from_head - other.quat_world_from_head).max() > 0.01
+
+
+def test_sideways_pairs_can_be_swapped_by_hand(data):
+    path = data / "arkit/alexdjulin/S07-001.csv"
+    swapped, kept = read_performance(path, True), read_performance(path, False)
+    left, right = INDEX["mouthLeft"], INDEX["mouthRight"]
+    np.testing.assert_array_equal(swapped.weights[:, left], kept.weights[:, right])
+
+
+def test_npz_is_read_by_name(tmp_path):
+    path = tmp_path / "face.npz"
+    names = np.array(ARKIT_NAMES[::-1])
+    weights = np.zeros((4, 52), np.float32)
+    weights[:, list(names).index("jawOpen")] = 0.5
+    np.savez(path, names=names, weights=weights, time_s=np.arange(4) / 30)
+    assert read_performance(path).weights[:, INDEX["jawOpen"]].tolist() == [0.5] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("face.txt", b"", "expected .csv"),
+        ("face.npz", b"no zip", "expected names"),
+        ("face.csv", b"a,b\n1,2\n", "Timecode"),
+    ],
+)
+def test_other_files_are_refused_in_one_line(tmp_path, name, content, says):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=says) as error:
+        read_performance(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        file_sha256(tmp_path / "none.csv")

@@ -1,0 +1,120 @@
+"""Clocks: the floor under one-sided delays, exact over days."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from firmware_host.clock import ClockMap, RunningClock, fit_clock
+
+NS = 1_000_000_000
+DAY_NS = 86_400 * NS
+drifts_ppm = st.floats(-100, 100)
+epochs = st.integers(0, 10 * DAY_NS)
+
+
+def line(device_ns, device_epoch, host_epoch, ppm):
+    """True host times of device times, exact to a nanosecond."""
+    elapsed = device_ns - device_epoch
+    return host_epoch + elapsed + np.rint(elapsed * ppm * 1e-6).astype(np.int64)
+
+
+@given(epochs, epochs, drifts_ppm, st.integers(2, 400), st.integers(1, 3600))
+def test_without_jitter_the_line_is_found_to_the_nanosecond(device_epoch, host_epoch, ppm, n, span):
+    device = device_epoch + np.arange(n) * (span * NS // n)
+    host = line(device, device_epoch, host_epoch, ppm)
+    fitted = fit_clock(device, host)
+    assert np.max(np.abs(fitted.to_host(device) - host)) <= 2
+    assert fitted.drift_ppm == pytest.approx(ppm, abs=1e-6 + 2e-3 * NS / (device[-1] - device[0]))
+    assert fitted.residual_p95_s < 5e-9
+
+
+@given(
+    epochs,
+    drifts_ppm,
+    st.lists(st.floats(0, 0.5), min_size=2, max_size=200),
+)
+def test_whatever_the_delays_the_floor_is_under_every_arrival_and_over_the_truth(epoch, ppm, late):
+    """The hull touches real arrivals, so around the middle it errs by no more than a delay."""
+    device = epoch + np.arange(len(late)) * NS // 100
+    truth = line(device, epoch, 5 * DAY_NS, ppm)
+    delays = np.rint(np.array(late) * NS).astype(np.int64)
+    fitted = fit_clock(device, truth + delays)
+    mapped = fitted.to_host(device)
+    assert np.all(mapped <= truth + delays + 3)
+    middle = np.array([(device[0] + device[-1]) // 2])
+    error = fitted.to_host(middle) - line(middle, epoch, 5 * DAY_NS, ppm)
+    assert -3 <= error[0] <= delays.max() + 3
+    assert -1e-9 <= fitted.residual_s <= fitted.residual_p95_s + 1e-9
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6), epochs, drifts_ppm, st.floats(0.0005, 0.005))
+def test_a_minute_of_jitter_leaves_a_tenth_of_it_and_two_ppm_per_millisecond(
+    seed, epoch, ppm, jitter_s
+):
+    random = np.random.default_rng(seed)
+    device = epoch + np.arange(12_000) * (NS // 200)
+    truth = line(device, epoch, 3 * DAY_NS, ppm)
+    delays = np.rint(random.exponential(jitter_s, len(device)) * NS).astype(np.int64)
+    fitted = fit_clock(device, truth + delays)
+    error_s = (fitted.to_host(device) - truth) / NS
+    assert np.max(np.abs(error_s)) < 0.1 * jitter_s
+    assert fitted.drift_ppm == pytest.approx(ppm, abs=2 * jitter_s * 1000)
+    assert fitted.residual_s == pytest.approx(jitter_s * np.log(2), rel=0.2)
+
+
+def test_least_squares_would_have_been_off_by_the_mean_delay():
+    random = np.random.default_rng(1)
+    device = np.arange(12_000) * (NS // 200)
+    arrival = device + np.rint(random.exponential(0.004, len(device)) * NS).astype(np.int64)
+    fitted = fit_clock(device, arrival)
+    squares = np.polynomial.Polynomial.fit(device / NS, arrival / NS, 1)
+    assert abs(fitted.to_host(device[6000:6001])[0] - device[6000]) < 0.0004 * NS
+    assert squares(30.0) - 30.0 > 0.003
+
+
+def test_whole_nanoseconds_survive_an_epoch_of_ten_days():
+    clock = ClockMap(10 * DAY_NS + 1, 7, 1.0, 0, 0, 0.0, 0.0)
+    device = 10 * DAY_NS + 1 + np.array([0, 1, 2, 999_999_999_999])
+    np.testing.assert_array_equal(clock.to_host(device), [7, 8, 9, 1_000_000_000_006])
+
+
+def test_samples_that_share_a_tick_keep_the_earliest_arrival():
+    device = np.array([0, 0, NS, NS, 2 * NS])
+    arrival = np.array([50, 10, NS + 10, NS + 90, 2 * NS + 10])
+    np.testing.assert_array_equal(fit_clock(device, arrival).to_host(np.array([NS])), [NS + 10])
+
+
+@pytest.mark.parametrize("device", [[], [5], [5, 5, 5], [1, 3, 2]])
+def test_readings_that_do_not_increase_are_refused(device):
+    readings = np.array(device, np.int64)
+    with pytest.raises(ValueError, match="increasing clock readings"):
+        fit_clock(readings, readings)
+
+
+def test_a_running_clock_asks_for_a_reading_first():
+    with pytest.raises(ValueError, match="has seen no reading yet"):
+        RunningClock().to_host(np.array([1]))
+
+
+@given(st.lists(st.floats(0, 0.05), min_size=1, max_size=300), epochs)
+def test_a_running_clock_takes_the_lowest_delay_of_its_window(late, epoch):
+    clock = RunningClock(window_s=20.0)
+    delays = np.rint(np.array(late) * NS).astype(np.int64)
+    for k, delay in enumerate(delays):
+        device_ns = epoch + k * NS // 100
+        clock.update(device_ns, device_ns + 12_345 + int(delay))
+    assert clock.to_host(np.array([epoch]))[0] == epoch + 12_345 + delays.min()
+
+
+@given(drifts_ppm)
+def test_a_running_clock_follows_drift_within_a_few_milliseconds(ppm):
+    assume(abs(ppm) > 1)
+    clock = RunningClock(window_s=20.0)
+    device = np.arange(6000) * (NS // 50)  # two minutes
+    host = line(device, 0, DAY_NS, ppm)
+    for d, h in zip(device.tolist(), host.tolist(), strict=True):
+        clock.update(d, h)
+    error_s = abs(int(clock.to_host(device[-1:])[0] - host[-1])) / NS
+    assert error_s <= 21.0 * abs(ppm) * 1e-6

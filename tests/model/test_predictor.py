@@ -1,0 +1,166 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware_host.errors import ConfigError
+from firmware_host.layout import FACE_12, SensorLayout, Slot, select
+from firmware_host.samples import ImuBlock
+from model.driving import Driver, drive
+from model.predictor import Opening, Predictor
+
+OPENING = Opening(0.0, 0.5, 0.5, 1.0)
+
+
+def listens(xt, t, seen):
+    """A stand-in for the network that shows every feature row it was given."""
+    return np.tanh(np.concatenate((seen, seen), axis=-1)[..., :52] + 0.1 * xt)
+
+
+def predictor(checkpoint, worn=FACE_12, opening=OPENING):
+    return Predictor(checkpoint, worn, listens, opening)
+
+
+def weights(frames):
+    return np.stack([frame.weights for frame in frames])
+
+
+def test_frames_come_at_60_hz_and_rest_until_calibrated(checkpoint, blocks):
+    frames = list(drive(predictor(checkpoint), blocks(3.0)))
+    gaps = np.diff([frame.time_ns for frame in frames])
+    assert set(gaps.tolist()) <= {16_666_666, 16_666_667}
+    confident = np.array([frame.confidence for frame in frames]) > 0
+    first = int(np.argmax(confident))
+    assert 60 <= first <= 75
+    assert confident[first:].all()
+    np.testing.assert_array_equal(weights(frames)[:first], np.float32(0.05))
+    assert weights(frames)[first:].std() > 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 200), max_size=8))
+def test_live_at_any_pace_equals_offline(checkpoint, blocks, pauses):
+    """The shell may wake up whenever it likes: the faces are the same."""
+    sent = blocks(2.0)
+    offline = list(drive(predictor(checkpoint), sent))
+    driver, live = Driver(predictor(checkpoint)), []
+    pauses = [*pauses, 1]
+    for number, block in enumerate(sent):
+        driver.arrived(block)
+        if number % pauses[number % len(pauses)] == 0:
+            # Only ticks before the next arrival are certain to have all they will ever have.
+            until = sent[number + 1].arrival_ns - 1 if number + 1 < len(sent) else block.arrival_ns
+            live += driver.frames_until(until)
+    live += driver.frames_until(sent[-1].arrival_ns)
+    assert [f.time_ns for f in live] == [f.time_ns for f in offline]
+    np.testing.assert_array_equal(weights(live), weights(offline))
+
+
+@pytest.mark.parametrize("cut", [150, 301, 380])
+def test_a_truncated_take_gives_the_same_faces_up_to_where_it_ends(checkpoint, blocks, cut):
+    sent = blocks(6.0)
+    whole = weights(drive(predictor(checkpoint), sent))
+    part = weights(drive(predictor(checkpoint), sent[:cut]))
+    assert len(part) < len(whole)
+    np.testing.assert_array_equal(part, whole[: len(part)])
+
+
+def test_the_epoch_of_the_device_clock_does_not_matter(checkpoint, blocks):
+    sent = blocks(2.0)
+    moved = [replace(block, tick_us=block.tick_us + (1 << 33)) for block in sent]
+    np.testing.assert_array_equal(
+        weights(drive(predictor(checkpoint), moved)), weights(drive(predictor(checkpoint), sent))
+    )
+
+
+def test_slots_may_be_worn_in_another_order(checkpoint, blocks):
+    order = tuple(reversed(FACE_12.names))
+    sent = blocks(2.0)
+    turned = [
+        replace(b, accel_m_s2=b.accel_m_s2[:, ::-1], gyro_rad_s=b.gyro_rad_s[:, ::-1]) for b in sent
+    ]
+    np.testing.assert_array_equal(
+        weights(drive(predictor(checkpoint, select(FACE_12, order)), turned)),
+        weights(drive(predictor(checkpoint), sent)),
+    )
+
+
+def test_a_missing_slot_lowers_the_confidence(checkpoint, blocks):
+    worn = select(FACE_12, FACE_12.names[1:])
+    sent = [
+        replace(b, accel_m_s2=b.accel_m_s2[:, 1:], gyro_rad_s=b.gyro_rad_s[:, 1:])
+        for b in blocks(2.0)
+    ]
+    frames = list(drive(predictor(checkpoint, worn), sent))
+    assert frames[-1].confidence == pytest.approx(10 / 11)
+    assert np.isfinite(weights(frames)).all()
+
+
+def test_a_slot_the_checkpoint_does_not_know_is_refused_by_name(checkpoint, blocks):
+    strange = SensorLayout("odd", (*FACE_12.slots, Slot("chin", (0, 0, 0))), FACE_12.reference)
+    with pytest.raises(ConfigError, match="'chin'"):
+        predictor(checkpoint, strange)
+
+
+def test_silence_is_held_then_decays_to_rest_and_says_so(checkpoint, blocks):
+    driver = Driver(predictor(checkpoint))
+    sent = blocks(2.0)
+    for block in sent:
+        driver.arrived(block)
+    frames = list(driver.frames_until(sent[-1].arrival_ns + 5_000_000_000))
+    last_heard = max(i for i, f in enumerate(frames) if f.confidence > 0)
+    held = frames[last_heard + 10]
+    np.testing.assert_array_equal(held.weights, frames[last_heard + 1].weights)
+    assert held.confidence == 0
+    assert not held.tracked
+    np.testing.assert_allclose(frames[-1].weights, 0.05, atol=1e-3)
+
+
+def test_after_silence_the_face_comes_back(checkpoint, blocks):
+    sent = blocks(6.0)
+    pause = [b for b in sent if not 400 <= b.sequence[0] < 800]
+    frames = list(drive(predictor(checkpoint), pause))
+    confidence = np.array([f.confidence for f in frames])
+    assert (confidence[140:230] == 0).any()
+    assert confidence[-1] == 1.0
+
+
+def test_an_empty_block_changes_nothing(checkpoint, blocks):
+    empty = ImuBlock(
+        np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 12, 3), np.float32),
+        np.zeros((0, 12, 3), np.float32), 1,
+    )  # fmt: skip
+    assert list(drive(predictor(checkpoint), [empty])) == []
+
+
+def test_noise_stays_with_its_tick_as_the_window_slides(make_checkpoint, blocks):
+    checkpoint = make_checkpoint(noise_scale=1.0)
+    seen = []
+
+    def remembers(xt, t, features):
+        seen.append(xt.copy())
+        return xt
+
+    one = Predictor(checkpoint, FACE_12, remembers, OPENING)
+    list(drive(one, blocks(1.5)))
+    steps = checkpoint.facts.diffusion.num_inference_steps
+    firsts = seen[::steps]
+    assert len(firsts) > 10
+    for before, after in pairwise(firsts):
+        np.testing.assert_array_equal(before[0, 1:], after[0, :-1])
+
+
+def test_head_rotation_follows_the_reference_sensor(checkpoint, blocks):
+    sent = blocks(4.0)
+    turning = []
+    for block in sent:
+        time_s = (block.tick_us - 7_000_000) * 1e-6
+        gyro = np.zeros_like(block.gyro_rad_s)
+        gyro[..., 1] = np.where(time_s > 2.0, 0.5, 0.0)[:, None]  # to the left, 1 rad in 2 s
+        turning.append(replace(block, gyro_rad_s=gyro))
+    last = list(drive(predictor(checkpoint), turning))[-1].quat_world_from_head
+    assert last is not None
+    assert 2 * np.arctan2(last[2], last[0]) == pytest.approx(1.0, abs=0.1)

@@ -1,0 +1,70 @@
+"""Video files that other programs can read."""
+
+import cv2
+import numpy as np
+import pytest
+
+from firmware_host.errors import ConfigError
+from viz.video import CODECS, VideoWriter, write_png
+
+
+def frames(count: int = 12, width: int = 96, height: int = 64) -> list[np.ndarray]:
+    """A bright bar that walks to the right over blue."""
+    made = []
+    for i in range(count):
+        image = np.full((height, width, 3), (20, 40, 160), np.uint8)
+        image[:, 6 * i : 6 * i + 16] = (240, 220, 40)
+        made.append(image)
+    return made
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_what_is_written_can_be_read_back(tmp_path, suffix, capfd):
+    path = tmp_path / f"clip{suffix}"
+    with VideoWriter(path, 25.0, (96, 64)) as video:
+        for image in frames():
+            video.write(image)
+    read = cv2.VideoCapture(str(path))
+    assert read.get(cv2.CAP_PROP_FPS) == pytest.approx(25.0)
+    for image in frames():
+        found, shown = read.read()
+        assert found
+        assert np.abs(shown[..., ::-1].astype(int) - image).mean() < 12
+    assert not read.read()[0]
+    assert list(tmp_path.iterdir()) == [path]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_video_that_is_not_finished_leaves_nothing(tmp_path):
+    path = tmp_path / "clip.webm"
+
+    def draw() -> None:
+        with VideoWriter(path, 25.0, (96, 64)) as video:
+            video.write(frames()[0])
+            raise RuntimeError("camera on fire")
+
+    with pytest.raises(RuntimeError, match="camera on fire"):
+        draw()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_frame_of_another_size_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"expected a frame of \(64, 64\), got \(96, 64\)"):
+        with VideoWriter(tmp_path / "clip.mp4", 25.0, (64, 64)) as video:
+            video.write(frames()[0])
+
+
+def test_names_that_cannot_be_written_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"got '\.avi'"):
+        VideoWriter(tmp_path / "clip.avi", 25.0, (64, 64))
+    with pytest.raises(ConfigError, match="no folder"):
+        VideoWriter(tmp_path / "nowhere" / "clip.mp4", 25.0, (64, 64))
+    with pytest.raises(ConfigError, match=r"got '\.jpg'"):
+        write_png(tmp_path / "face.jpg", frames()[0])
+
+
+def test_a_png_keeps_every_pixel(tmp_path):
+    path = tmp_path / "face.png"
+    write_png(path, frames()[3])
+    assert np.array_equal(cv2.imread(str(path))[..., ::-1], frames()[3])
+    assert list(tmp_path.iterdir()) == [path]

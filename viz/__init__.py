@@ -1,0 +1,1 @@
+"""Drawing faces: offscreen and on screen."""
