@@ -63,26 +63,26 @@ class _Epochs:
         self._next: tuple[int, Future[list[Sequence]]] | None = None
         self._recent: dict[int, list[Sequence]] = {}
 
-    def get(self, epoch: int, real_only: bool) -> list[Sequence]:
+    def get(self, epoch: int) -> list[Sequence]:
         """Sequences of `epoch` and the two before it."""
         kept = range(max(0, epoch - _KEPT_EPOCHS + 1), epoch + 1)
         self._recent = {e: s for e, s in self._recent.items() if e in kept}
         for wanted in kept:
             if wanted not in self._recent:
-                self._recent[wanted] = self._drawn(wanted, real_only)
+                self._recent[wanted] = self._drawn(wanted)
         return [sequence for sequences in self._recent.values() for sequence in sequences]
 
-    def _drawn(self, epoch: int, real_only: bool) -> list[Sequence]:
+    def _drawn(self, epoch: int) -> list[Sequence]:
         """Sequences of `epoch` alone: the same for the same recipe and epoch, whenever asked."""
         if self._next is None or self._next[0] != epoch:
-            self._ask(epoch, real_only)
+            self._ask(epoch)
         assert self._next is not None
         sequences = self._next[1].result()
-        self._ask(epoch + 1, real_only)
+        self._ask(epoch + 1)
         return sequences
 
-    def _ask(self, epoch: int, real_only: bool) -> None:
-        future = self._pool.submit(_draw_epoch, self._recipe, self._root, epoch, real_only)
+    def _ask(self, epoch: int) -> None:
+        future = self._pool.submit(_draw_epoch, self._recipe, self._root, epoch)
         self._next = (epoch, future)
 
     def close(self) -> None:
@@ -90,12 +90,12 @@ class _Epochs:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _draw_epoch(recipe: Recipe, root: Path, epoch: int, real_only: bool) -> list[Sequence]:
+def _draw_epoch(recipe: Recipe, root: Path, epoch: int) -> list[Sequence]:
     import msgspec
 
     families = _families(recipe, root)
     data = recipe.data
-    if real_only:
+    if epoch >= recipe.pretrain.epochs:
         data = msgspec.structs.replace(data, generated_share=0.0)
     rng = np.random.default_rng((recipe.seed, epoch))
     return draw_sequences(read_sources(data.sources, root), families, data, rng)
@@ -137,7 +137,7 @@ def train(
     validation = plain_sequences(held_out, _families(recipe, root), 3, recipe.seed + 1)
     epochs = _Epochs(recipe, root)
     try:
-        first = epochs.get(0, real_only=False)
+        first = epochs.get(0)
         run = _Run(recipe, layout, first, out)
         for name, stage in (("pretrain", recipe.pretrain), ("refine", recipe.refine)):
             run.stage(name, stage, epochs, validation, report)
@@ -188,7 +188,7 @@ class _Run:
         for epoch in range(stage.epochs):
             if offset + epoch < self._done:
                 continue
-            sequences = epochs.get(offset + epoch, real_only=name == "refine")
+            sequences = epochs.get(offset + epoch)
             started = time.monotonic()
             loss = self._epoch(optimiser, stage, sequences, epoch, total)
             self._done = offset + epoch + 1
