@@ -241,7 +241,7 @@ def _since(host_ns: Ints, origin_ns: int) -> Times:
 
 
 def _gyro_rates(time_s: Times, gyro: Floats) -> tuple[Times, Array]:
-    """(K,) times and (K, 3) turning rates, rad/s, where the sensor gave something, less its bias."""
+    """(K,) times and (K, 3) turning rates, rad/s, where the sensor gave any, less its bias."""
     known = np.isfinite(gyro).all(axis=1)
     rates = np.asarray(gyro[known], np.float64)
     return time_s[known], rates - np.median(rates, axis=0) if len(rates) else rates

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from capture.head import Head, find_sites, site_responses
 from numpy.typing import NDArray
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, MIRROR
+from capture.head import Head, find_sites, site_responses
 from dataset_tools.virtual_imu import Chip, SiteModel, VirtualWearer, put_on
 from firmware_host.layout import SensorLayout, Slot
 
