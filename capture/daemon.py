@@ -6,7 +6,6 @@ take loudly if it ever fills. What decides is `capture.recorder`.
 
 import asyncio
 import contextlib
-import queue
 import signal
 import threading
 import time
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from capture.arkit_source import ArkitSource
+from capture.disk import Call, DiskThread, Overrun, disk_error
 from capture.livelink import VERSION
 from capture.recorder import Recorder, State
-from capture.recording import TakeWriter, new_take_folder, recover_hint
 from capture.take import Segment, Take, new_take
+from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S, RunningClock
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError, ImusicError, TransportError
@@ -32,12 +32,10 @@ from firmware_host.transports.base import Transport, open_transport
 HUB, PHONE = "hub", "phone"
 TICK_S = 0.02
 STATUS_EVERY_S = 0.5
-QUEUE_ITEMS = 50_000  # over a minute of a 200 Hz hub and a phone
 # The hub starts when it is greeted: a wait for the phone this short is not worth moving the rest.
 PROMPT_S = 0.5
 
 Listener = Callable[[HubEvent], None]
-_Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,63 +67,6 @@ class RecordResult:
     take: Take
     reason: str
     lost: str | None
-
-
-class Overrun(ImusicError):
-    """The disk took data more slowly than it came."""
-
-
-class DiskThread:
-    """Runs a TakeWriter in a thread of its own; errors of the disk wait in `error`."""
-
-    def __init__(self, writer: TakeWriter, limit: int = QUEUE_ITEMS) -> None:
-        self.writer = writer
-        self.error: OSError | None = None
-        self._items: queue.Queue[_Call | None] = queue.Queue(limit)
-        self._thread = threading.Thread(target=self._run, name="take writer", daemon=True)
-        self._thread.start()
-
-    @property
-    def waiting(self) -> int:
-        """Writes not yet done."""
-        return self._items.qsize()
-
-    @property
-    def failed(self) -> bool:
-        """Whether the thread is gone, for the disk's reason in `error` or a bug it has printed."""
-        return self.error is not None or not self._thread.is_alive()
-
-    def put(self, method: str, *args: Any, **kwargs: Any) -> None:
-        """Queue `writer.method(*args)`. Raises Overrun where the queue is full."""
-        try:
-            self._items.put_nowait((method, args, kwargs))
-        except queue.Full:
-            raise Overrun(
-                f"the disk is too slow: {self._items.maxsize} writes are waiting",
-                recover_hint(self.writer.folder),
-            ) from None
-
-    def finish(self) -> None:
-        """Wait until everything queued is with the writer."""
-        if self._thread.is_alive():
-            self._items.put(None)
-            self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                item = self._items.get(timeout=0.05)
-            except queue.Empty:
-                item = ("service", (time.monotonic_ns(),), {})
-            if item is None:
-                return
-            method, args, kwargs = item
-            try:
-                getattr(self.writer, method)(*args, **kwargs)
-                self.writer.service(time.monotonic_ns())
-            except OSError as error:
-                self.error = error
-                return
 
 
 async def record(
@@ -200,7 +141,7 @@ class _Session:
         )
         self._device = HubDevice()
         self._disk: DiskThread | None = None
-        self._pending: list[_Call] = []
+        self._pending: list[Call] = []
         self._info: HubInfo | None = None
         self._first_block_ns: int | None = None
         self._meter = _Meter()
@@ -294,7 +235,7 @@ class _Session:
                 self._told_to_stop = True
                 self._device.stop()
             if self._disk is not None and self._disk.failed:
-                raise _disk_error(self._disk)
+                raise disk_error(self._disk)
             if self._on_status is not None and now_ns - status_ns >= STATUS_EVERY_S * NS_PER_S:
                 status_ns = now_ns
                 self._on_status(self._status(now_ns))
@@ -389,12 +330,12 @@ class _Session:
         await asyncio.to_thread(disk.finish)
         if disk.error is not None:
             self._abandon()
-            raise _disk_error(disk)
+            raise disk_error(disk)
         try:
             take = disk.writer.close()
         except OSError as error:
             disk.error = error
-            raise _disk_error(disk) from error
+            raise disk_error(disk) from error
         return RecordResult(disk.writer.folder, take, recorder.reason, recorder.lost)
 
     def _abandon(self) -> None:
@@ -447,15 +388,6 @@ class _Meter:
         """Samples per second since the last call."""
         (then_ns, then), self._counted = self._counted, (now_ns, self.samples)
         return 0.0 if not then_ns else (self.samples - then) * NS_PER_S / max(now_ns - then_ns, 1)
-
-
-def _disk_error(disk: DiskThread) -> ImusicError:
-    error, folder = disk.error, disk.writer.folder
-    reason = "the writer broke off" if error is None else error.strerror or str(error)
-    return ImusicError(
-        f"{folder}: the take could not be written: {reason}",
-        f"free some space, then {recover_hint(folder)} to save what was written",
-    )
 
 
 def _missing_hint(missing: Collection[str], rig: Rig) -> str:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from capture.blendshapes import to_canonical
 from capture.livelink_csv import read_livelink_csv
-from capture.recording import TakeWriter
 from capture.take import TAKE_FILE, Segment, Take, new_take
+from capture.take_writer import TakeWriter
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import FACE_12, SensorLayout, select

@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
-from capture.recording import CHUNK_BYTES, FACE, SAMPLES, TOPICS, message_types, open_channels
+from capture.channels import FACE, SAMPLES, TOPICS, message_types, open_channels
 from capture.take import DATA_FILE, SYNC_FILE, Take, read_take, write_take
+from capture.take_writer import CHUNK_BYTES
 from firmware_host import mcap_chunks
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError

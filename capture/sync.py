@@ -250,8 +250,9 @@ def _gyro_rates(time_s: Times, gyro: Floats) -> tuple[Times, Array]:
 def _head_rates(time_s: Times, quat: Floats, tracked: Flags) -> tuple[Times, Array]:
     """(K,) times and (K, 3) turning rates in the head's frame between frames that saw the face."""
     known = tracked & np.isfinite(quat).all(axis=1)
-    known &= time_s > np.maximum.accumulate(np.concatenate([[-np.inf], time_s[:-1]]))
     times, turns = time_s[known], np.asarray(quat[known], np.float64)
+    later = times > np.maximum.accumulate(np.concatenate([[-np.inf], times[:-1]]))
+    times, turns = times[later], turns[later]
     if len(times) < 2 or np.ptp(turns, axis=0).max() == 0.0:
         return np.zeros(0), np.zeros((0, 3))
     steps = rotations.multiply(rotations.conjugate(turns[:-1]), turns[1:])

@@ -1,6 +1,7 @@
 """What a take is: a folder with `data.mcap` (what happened) and `take.toml` (what it means).
 
-Reading and writing `take.toml` only; the MCAP lives in `capture.recording`.
+Reading and writing `take.toml` only; the MCAP is written by `capture.take_writer` and read by
+`capture.recording`.
 """
 
 from datetime import UTC, datetime
@@ -85,6 +86,11 @@ def new_take(
         origin=origin,
         **facts,
     )
+
+
+def recover_hint(folder: Path) -> str:
+    """What to do about a take that is not whole."""
+    return f"run `imusic recover {folder}`"
 
 
 def read_take(folder: Path) -> Take:

@@ -26,7 +26,8 @@ from firmware_host.errors import ConfigError, ImusicError
 if TYPE_CHECKING:
     from capture.recording import Recording
     from capture.sync import Alignment
-    from imusic.sim import Truth
+    from imusic.sim import SimOptions, Truth
+    from model.checkpoint import Checkpoint
     from model.predict import Prediction
 
 app = typer.Typer()
@@ -70,7 +71,12 @@ def demo(
 
     Example: imusic demo --seconds 10 --headless
     """
-    told = run_demo(out, arkit, seconds, seed, loss, checkpoint, swap_sideways, headless, render)
+    from imusic.sim import SimOptions
+
+    options = SimOptions(
+        arkit=arkit, seconds=seconds, seed=seed, loss=loss, swap_sideways=swap_sideways
+    )
+    told = run_demo(out, options, checkpoint, headless, render)
     if as_json:
         sys.stdout.write(json.dumps(told) + "\n")
     else:
@@ -78,29 +84,16 @@ def demo(
 
 
 def run_demo(
-    out: Path,
-    arkit: Path | None,
-    seconds: float | None,
-    seed: int,
-    loss: float,
-    checkpoint: Path | None,
-    swap_sideways: bool | None,
-    headless: bool,
-    render: bool,
+    out: Path, options: "SimOptions", checkpoint: Path | None, headless: bool, render: bool
 ) -> dict[str, Any]:
     """Run all stretches of the road in the next run folder of `out`; return the summary."""
     from capture.recording import read_recording
     from capture.sync import align, write_alignment
-    from dataset_tools.recordings import file_sha256
-    from imusic.sim import SimOptions, load_performance
+    from imusic.sim import load_performance
     from model.checkpoint import SHIPPED, load_checkpoint
-    from model.evaluate import judge_take
     from model.predict import write_prediction
 
     loaded = load_checkpoint(checkpoint or SHIPPED)
-    options = SimOptions(
-        arkit=arkit, seconds=seconds, seed=seed, loss=loss, swap_sideways=swap_sideways
-    )
     length_s = load_performance(options).duration_s  # complains before anything is started
     folder = _new_run(out)
     _tell(f"performing {length_s:.0f} s plus rest and head routine, live")
@@ -111,8 +104,6 @@ def run_demo(
     write_alignment(alignment, take)
     live = prediction_of(received, recording, alignment)
     write_prediction(live, folder / "prediction.npz")
-    judged = judge_take(recording, loaded, live, alignment)
-    figures = judged.figures()
     outputs = {
         "take": str(take),
         "prediction": str(folder / "prediction.npz"),
@@ -130,16 +121,32 @@ def run_demo(
         "sync_error_ms": sync_error_ms(recording, alignment, truth),
         "sync_verdict": alignment.verdict,
         "latency_ms": latency_ms(received),
-        "live_equals_offline": _same_offline(recording, live, loaded),
-        **figures,
-        "simulated": True,
-        "recording": "built-in performance" if arkit is None else arkit.name,
-        "recording_in_training": arkit is not None and loaded.saw(file_sha256(arkit)),
-        "checkpoint": loaded.facts.name,
+        **_judged(options.arkit, recording, alignment, live, loaded),
         "outputs": outputs,
     }
     (folder / "summary.json").write_text(json.dumps(told, indent=2) + "\n")
     return told
+
+
+def _judged(
+    arkit: Path | None,
+    recording: "Recording",
+    alignment: "Alignment",
+    live: "Prediction",
+    checkpoint: "Checkpoint",
+) -> dict[str, Any]:
+    """How good the published faces were, and what that may be compared with."""
+    from dataset_tools.recordings import file_sha256
+    from model.evaluate import judge_take
+
+    return {
+        "live_equals_offline": _same_offline(recording, live, checkpoint),
+        **judge_take(recording, checkpoint, live, alignment).figures(),
+        "simulated": True,
+        "recording": "built-in performance" if arkit is None else arkit.name,
+        "recording_in_training": arkit is not None and checkpoint.saw(file_sha256(arkit)),
+        "checkpoint": checkpoint.facts.name,
+    }
 
 
 def _new_run(out: Path) -> Path:
@@ -158,7 +165,7 @@ def _new_run(out: Path) -> Path:
 
 
 def _perform(
-    folder: Path, options: Any, checkpoint: Path | None, headless: bool, length_s: float
+    folder: Path, options: "SimOptions", checkpoint: Path | None, headless: bool, length_s: float
 ) -> tuple["Truth", dict[str, Any], Received]:
     """Run wearer, driver and subscriber to the end; return truth, driver's counts, messages."""
     import msgspec
@@ -341,7 +348,7 @@ def sync_error_ms(recording: "Recording", alignment: "Alignment", truth: "Truth"
     return float(np.median(np.abs(face_error - at_faces)) * 1e3)
 
 
-def _same_offline(recording: "Recording", live: "Prediction", checkpoint: Any) -> float:
+def _same_offline(recording: "Recording", live: "Prediction", checkpoint: "Checkpoint") -> float:
     """Share of published faces that `imusic predict` gives again to within 1e-5."""
     import numpy as np
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture.daemon import DiskThread
-from capture.recording import TakeWriter, read_recording
+from capture.disk import DiskThread
+from capture.recording import read_recording
 from capture.recover import Outcome, _intact, recover
 from capture.take import DATA_FILE, Take, new_take, read_take
+from capture.take_writer import TakeWriter
 from firmware_host.errors import DataError
 from firmware_host.layout import FACE_12, select
 from firmware_host.samples import ImuBlock
@@ -218,8 +219,8 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, "tests/crash")
 from test_crash import block, take_named, MS
-from capture.daemon import DiskThread
-from capture.recording import TakeWriter
+from capture.disk import DiskThread
+from capture.take_writer import TakeWriter
 disk = DiskThread(TakeWriter(Path(sys.argv[1]), take_named("kill")))
 number, begun = 0, time.monotonic()
 while True:
