@@ -57,7 +57,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rest_s: float = 2.0
     routine_s: float = 6.0
     simulated: bool = False
-    origin: dict[str, str | float | bool] = {}
+    origin: dict[str, str | int | float | bool] = {}
 
     def __post_init__(self) -> None:
         if not (0 < self.rest_s <= 60 and 0 <= self.routine_s <= 120):

@@ -192,14 +192,14 @@ def load_performance(options: SimOptions) -> Any:
     return performance
 
 
-def performed(options: SimOptions) -> dict[str, str | float | bool]:
+def performed(options: SimOptions) -> dict[str, str | int | float | bool]:
     """What is performed, for the take: file and hash, and whether sideways pairs were exchanged."""
     from capture.livelink_csv import read_livelink_csv
     from dataset_tools.recordings import file_sha256
 
     if options.arkit is None:
         return {"performance": "generated", "seed": options.seed}
-    facts: dict[str, str | float | bool] = {
+    facts: dict[str, str | int | float | bool] = {
         "performance": options.arkit.name,
         "source_sha256": file_sha256(options.arkit),
         "seed": options.seed,

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from capture.blendshapes import ARKIT_NAMES
 from firmware_host.errors import DataError
 from firmware_host.layout import LAYOUTS, layout_to_dict
+from model.card import CARD_FILE, model_card
 from model.checkpoint import CheckpointFacts, DataUse, load_checkpoint, save_checkpoint
 from model.config import Recipe
 from model.denoiser import WEIGHTS, Denoiser
@@ -20,7 +21,7 @@ from model.train import Trained
 
 
 def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: str) -> None:
-    """Write a whole checkpoint into `folder` (created)."""
+    """Write a whole checkpoint with its model card into `folder` (created)."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx = folder / "denoiser.onnx"
     export_onnx(trained.denoiser, onnx)
@@ -41,6 +42,8 @@ def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: s
         software=software,
     )
     save_checkpoint(folder, facts, trained.mean_change, trained.ridge)
+    parameters = sum(p.numel() for p in trained.denoiser.parameters())
+    (folder / CARD_FILE).write_text(model_card(facts, parameters), encoding="utf-8")
 
 
 def export_onnx(denoiser: Denoiser, path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import FACE_12
 from model.baselines import Ridge, fit_ridge, lagged, mean_change
+from model.card import CARD_FILE
 from model.checkpoint import load_checkpoint
 from model.config import (
     DataConfig,
@@ -167,6 +168,15 @@ def test_training_writes_a_checkpoint_whose_onnx_is_the_network(trained):
     assert loaded.facts.names[17] == "jawOpen"
     assert loaded.layout == FACE_12
     assert not loaded.saw("0" * 64)
+
+
+@pytest.mark.slow
+def test_training_writes_a_model_card_that_claims_nothing_without_held_out_people(trained):
+    card = (trained / "checkpoint" / CARD_FILE).read_text()
+    assert card.startswith("# Model card: test")
+    assert load_checkpoint(trained / "checkpoint").facts.onnx_sha256 in card
+    assert "nothing is claimed" in card
+    assert "ICT" not in card
 
 
 @pytest.mark.slow

@@ -1,0 +1,124 @@
+"""The model card of a checkpoint: what it is, what it saw, how well it did, what it cannot see.
+
+Made from `checkpoint.json` alone, so that card and facts cannot disagree.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model.checkpoint import CheckpointFacts, DataUse
+
+CARD_FILE = "README.md"
+
+_HEAD = """# Model card: {name}
+
+A causal Transformer denoiser that turns a window of face IMU features into the 52 ARKit
+blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters,
+{window} rows of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead.
+
+- **Sensors**: layout `{layout}`, {slots} slots including the rigid `{reference}`. Fewer may be
+  worn; the reference must be.
+- **Made by**: {software}, `imusic train` with the recipe in `checkpoint.json` (seed {seed}).
+- **Licence**: that of this repository.
+- **Network**: `denoiser.onnx`, SHA-256 `{sha}`.
+
+## For what
+
+Driving avatars, previews and research on face IMUs. Not for judging what a person feels, is or
+intends, and not for identifying anyone.
+"""
+
+_TRAINING = """
+## What it was trained on
+
+Virtual wearers only. Every epoch {hours:g} h of performances on wearers drawn anew: {families};
+places, mounting, skin and chips differ.
+
+1. `pretrain`: {pretrain}; {generated:.0%} of the performances are generated, the others are the
+   recordings below, cut, warped, mirrored and recombined.
+2. `refine`: {refine}, recordings only. No paired recording of a real face with real IMUs was there
+   to refine on.
+
+| person | licence | recordings | SHA-256, first 12 digits |
+|---|---|---|---|
+"""
+
+_ACCURACY = """
+## Accuracy (simulated IMUs)
+
+On people held out of the training ({held_out}), worn by virtual wearers it never met. Figures as
+defined in `docs/sensing.md`; `docs/accuracy.md` has those of the public test set.
+
+| | correlation | offset-free MAE, ratio to a still face |
+|---|---|---|
+| network | {r:.3f} | {offset_free_ratio:.3f} |
+| ridge with lags | {ridge_r:.3f} | {ridge_offset_free_ratio:.3f} |
+"""
+
+_UNJUDGED = """
+## Accuracy
+
+Nobody was held out of the training, so nothing is claimed.
+"""
+
+_LIMITS = """
+## What it cannot see
+
+Gaze and tongue move no sensor and lids hardly do: `eyeLook*` and `tongueOut` are guesses, blinks
+are close to one. A person's constant ARKit offsets are not felt either; the resting face is the
+mean of the training people's. Left and right are the wearer's own. Sensors that slip after the
+opening routine, tissue that rings and cables that tug were not part of the training.
+"""
+
+
+def model_card(facts: "CheckpointFacts", parameters: int) -> str:
+    """The card as Markdown. `parameters` counts the network's numbers."""
+    head = _HEAD.format(
+        name=facts.name,
+        parameters=parameters / 1e6,
+        window=facts.window,
+        steps=facts.diffusion.num_inference_steps,
+        layout=facts.layout["name"],
+        slots=len(facts.layout["slots"]),
+        reference=facts.layout["reference"],
+        software=facts.software,
+        seed=facts.recipe["seed"],
+        sha=facts.onnx_sha256,
+    )
+    return head + _training(facts) + _accuracy(facts) + _LIMITS
+
+
+def _training(facts: "CheckpointFacts") -> str:
+    data = facts.recipe["data"]
+    families = "our own head"
+    if data["ict_head"]:
+        families += ", random identities of the ICT-FaceKit head, and blends of both"
+    text = _TRAINING.format(
+        hours=data["hours"],
+        families=families,
+        generated=data["generated_share"],
+        pretrain=_stage(facts.recipe["pretrain"]),
+        refine=_stage(facts.recipe["refine"]),
+    )
+    return text + "".join(_data_rows(facts.data))
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    return f"{stage['epochs']} epochs of {stage['steps_per_epoch']} steps"
+
+
+def _data_rows(data: "Sequence[DataUse]") -> list[str]:
+    rows = []
+    for (person, licence), uses in groupby(data, key=lambda use: (use.person, use.licence)):
+        hashes = [use.sha256[:12] for use in uses]
+        rows.append(f"| {person} | {licence} | {len(hashes)} | {' '.join(hashes)} |\n")
+    return rows
+
+
+def _accuracy(facts: "CheckpointFacts") -> str:
+    if not facts.validation:
+        return _UNJUDGED
+    held_out = sorted({source["person"] for source in facts.recipe["data"]["held_out"]})
+    return _ACCURACY.format(held_out=", ".join(held_out), **facts.validation)
