@@ -1,6 +1,5 @@
 """Verbs about takes: record, recover, align, import, info, list."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,7 +101,7 @@ def recover(take: TakeArgument, as_json: JsonOption = False) -> None:
 
     report = recover_take(take)
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(report) | {"outcome": report.outcome.name}))
+        typer.echo(_json(dataclasses.asdict(report) | {"outcome": report.outcome.name}))
     else:
         typer.echo(report.message)
     raise typer.Exit(int(report.outcome))
@@ -122,7 +121,7 @@ def align(take: TakeArgument, as_json: JsonOption = False) -> None:
     alignment = sync.align(read_recording(take))
     path = sync.write_alignment(alignment, take)
     if as_json:
-        typer.echo(json.dumps(sync.report(alignment)))
+        typer.echo(_json(sync.report(alignment)))
     else:
         for line in alignment_lines(alignment):
             typer.echo(line)
@@ -186,6 +185,13 @@ def livelink(
     _tell(import_livelink_csv(file, out, swap_sideways), out)
 
 
+def _json(value: Any) -> str:
+    """One line; what is not a number becomes null, and what JSON does not know becomes text."""
+    import msgspec
+
+    return msgspec.json.encode(value, enc_hook=str).decode()
+
+
 def _tell(take: Any, folder: Path) -> None:
     counts = take.counts
     typer.echo(f"{folder}: {counts.get('samples', 0)} samples, {counts.get('faces', 0)} faces")
@@ -201,10 +207,10 @@ def info(take: TakeArgument, as_json: JsonOption = False) -> None:
     """
     facts = take_facts(take)
     if as_json:
-        typer.echo(json.dumps(facts, default=str))
+        typer.echo(_json(facts))
         return
     for key, value in facts.items():
-        shown = json.dumps(value, default=str) if isinstance(value, dict | list) else value
+        shown = _json(value) if isinstance(value, dict | list) else value
         typer.echo(f"{key}: {shown}")
 
 
@@ -224,7 +230,7 @@ def list_takes(
         raise DataError(f"{folder} is not a folder")
     found = [take_facts(path.parent) for path in sorted(folder.glob(f"*/{TAKE_FILE}"))]
     if as_json:
-        typer.echo(json.dumps(found, default=str))
+        typer.echo(_json(found))
         return
     for facts in found:
         counts = facts["counts"]

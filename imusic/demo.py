@@ -78,7 +78,7 @@ def demo(
     )
     told = run_demo(out, options, checkpoint, headless, render)
     if as_json:
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(_json(told))
     else:
         _show(told)
 
@@ -124,7 +124,7 @@ def run_demo(
         **_judged(options.arkit, recording, alignment, live, loaded),
         "outputs": outputs,
     }
-    (folder / "summary.json").write_text(json.dumps(told, indent=2) + "\n")
+    (folder / "summary.json").write_text(_json(told, indent=2))
     return told
 
 
@@ -387,6 +387,14 @@ def _render(
         start_s=opening_of(recording.take).end_s,
     )
     return {"video": str(video), "picture": str(png)}
+
+
+def _json(told: dict[str, Any], indent: int = -1) -> str:
+    """One line, or pretty; what is not a number (a still face has no correlation) becomes null."""
+    import msgspec
+
+    encoded = msgspec.json.encode(told)
+    return msgspec.json.format(encoded, indent=indent).decode() + "\n"
 
 
 def _tell(text: str) -> None:

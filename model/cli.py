@@ -1,6 +1,5 @@
 """Verbs of the model: train, export, evaluate, predict, live."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,7 +124,7 @@ def evaluate(
         judged = judge_take(recording, loaded, prediction).figures()
         found[str(take)] = {"simulated": recording.take.simulated, **judged}
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.write(_json(found))
     else:
         _table(found)
 
@@ -205,9 +204,16 @@ def _bar(text: str) -> Any:
     return shown()
 
 
+def _json(facts: dict[str, Any]) -> str:
+    """One line; what is not a number becomes null, which every reader of JSON knows."""
+    import msgspec
+
+    return msgspec.json.encode(facts).decode() + "\n"
+
+
 def _say(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(facts) + "\n")
+        sys.stdout.write(_json(facts))
         return
     for key, value in facts.items():
         sys.stdout.write(f"{key.replace('_', ' ')}: {value}\n")

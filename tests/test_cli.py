@@ -1,6 +1,7 @@
 """The front door: what every verb promises, whatever it does."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -123,6 +124,17 @@ def test_a_typo_is_answered_with_a_suggestion_and_no_traceback():
     assert "'recrod'" in message
     assert "Did you mean 'record'" in message
     assert hint == "  hint: see `imusic --help`"
+
+
+def no_constant(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+@pytest.mark.parametrize("module", ["imusic.demo", "model.cli", "capture.cli"])
+def test_json_for_machines_has_null_where_there_is_no_number(module):
+    line = import_module(module)._json({"correlation": float("nan"), "n": 1})
+    assert json.loads(line, parse_constant=no_constant) == {"correlation": None, "n": 1}
+    assert line.strip().count("\n") == 0
 
 
 def test_version_is_one_line():
