@@ -1,13 +1,50 @@
 """Recorded faces of any supported file as performances: Live Link CSV, NPZ, UDP captures."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from capture.blendshapes import to_canonical
 from dataset_tools.performance import Performance, from_weights
 from firmware_host.errors import DataError
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recordings of one person: a glob below the data folder, and the licence they came with."""
+
+    person: str
+    files: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recording in memory."""
+
+    person: str
+    performance: Performance
+    sha256: str
+    licence: str
+
+
+def read_sources(sources: Sequence[Source], root: Path) -> list[Recorded]:
+    """Read all files of all sources. Raises DataError where a glob finds nothing."""
+    found = []
+    for source in sources:
+        paths = sorted(root.glob(source.files))
+        if not paths:
+            raise DataError(
+                f"no recording matches {source.files!r} below {root}",
+                "set IMUSIC_DATA or --data to the folder that holds the recordings",
+            )
+        for path in paths:
+            performance = read_performance(path)
+            found.append(Recorded(source.person, performance, file_sha256(path), source.licence))
+    return found
 
 
 def read_performance(path: Path, swap_sideways: bool | None = None, seed: int = 0) -> Performance:

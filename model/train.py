@@ -14,17 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from dataset_tools.families import HeadFamilies
+from dataset_tools.recordings import Recorded, read_sources
 from firmware_host.errors import ConfigError
 from firmware_host.layout import LAYOUTS, SensorLayout
 from model.baselines import Ridge, fit_ridge, mean_change
 from model.config import Recipe, StageConfig
-from model.data import (
-    HeadFamilies,
-    Recorded,
-    draw_sequences,
-    plain_sequences,
-    read_sources,
-)
+from model.data import draw_sequences, plain_sequences
 from model.denoiser import Denoiser
 from model.diffusion import cosine_alphas_cumprod
 from model.features import feature_count
