@@ -19,9 +19,10 @@ import numpy as np
 
 from capture.head import Head, identity_head, standard_head
 from capture.importers import import_samples
+from capture.provenance import file_sha256
 from capture.recording import read_recording
 from dataset_tools.performance import REST_S, ROUTINE_S, with_routine
-from dataset_tools.recordings import file_sha256, read_performance
+from dataset_tools.recordings import read_performance
 from dataset_tools.virtual_imu import feel
 from dataset_tools.wearers import draw_wearer
 from firmware_host.layout import FACE_12

@@ -1,6 +1,5 @@
 """Recorded faces of any supported file as performances: Live Link CSV, NPZ, UDP captures."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import msgspec
 import numpy as np
 
 from capture.blendshapes import to_canonical
+from capture.provenance import DataUse, file_sha256
 from dataset_tools.performance import Performance, from_weights
 from firmware_host.errors import DataError
 
@@ -25,10 +25,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Recorded:
     """A recording in memory."""
 
-    person: str
     performance: Performance
-    sha256: str
-    licence: str
+    use: DataUse
+
+    @property
+    def person(self) -> str:
+        """Who was recorded."""
+        return self.use.person
 
 
 def read_sources(sources: Sequence[Source], root: Path) -> list[Recorded]:
@@ -42,8 +45,8 @@ def read_sources(sources: Sequence[Source], root: Path) -> list[Recorded]:
                 "set IMUSIC_DATA or --data to the folder that holds the recordings",
             )
         for path in paths:
-            performance = read_performance(path)
-            found.append(Recorded(source.person, performance, file_sha256(path), source.licence))
+            use = DataUse(source.person, file_sha256(path), source.licence)
+            found.append(Recorded(read_performance(path), use))
     return found
 
 
@@ -65,14 +68,6 @@ def read_performance(path: Path, swap_sideways: bool | None = None, seed: int = 
     if suffix == ".gesichter":
         return _from_packets(path, seed)
     raise DataError(f"{path}: expected .csv (Live Link), .npz or .gesichter, got {suffix!r}")
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a recording: how checkpoints name what they were trained on."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _from_csv(path: Path, swap_sideways: bool | None, seed: int) -> Performance:
