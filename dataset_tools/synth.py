@@ -22,7 +22,7 @@ import numpy as np
 from capture.resample import TICK_HZ, rows_of
 from capture.take import software
 from dataset_tools.casting import Cast, cast_of, draw_performance
-from dataset_tools.families import HeadFamilies
+from dataset_tools.families import HeadFamilies, families_of
 from dataset_tools.performance import REST_S, ROUTINE_S, Performance
 from dataset_tools.recordings import read_sources
 from dataset_tools.shards import (
@@ -103,9 +103,9 @@ def open_studio(plan_json: bytes, root: Path) -> Studio:
     """
     plan = msgspec.json.decode(plan_json, type=SynthPlan)
     layout = LAYOUTS[plan.layout]
-    ict = root / plan.data.ict_head if plan.data.ict_head else None
-    recorded = read_sources(plan.data.sources, root)
-    return Studio(plan, layout, cast_of(recorded), HeadFamilies(layout, ict))
+    cast = cast_of(read_sources(plan.data.sources, root))
+    families = HeadFamilies(layout, families_of(plan.data.ict_head, root), plan.wearers)
+    return Studio(plan, layout, cast, families)
 
 
 def synthesise(
