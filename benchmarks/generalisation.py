@@ -2,8 +2,8 @@
 
     python benchmarks/generalisation.py --avatar ../shared/data/mesh/facecap.glb
 
-Trains the same small causal regressor on wearers of different head families and judges each on every
-family, always on people whose performances it never saw. Prints one Markdown table, r and
+Trains the same small causal regressor on wearers of different head families and judges each on
+every family, always on people whose performances it never saw. Prints one Markdown table, r and
 offset-free MAE ratio as docs/sensing.md defines them, every person weighing the same.
 """
 
