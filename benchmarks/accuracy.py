@@ -19,9 +19,10 @@ import numpy as np
 
 from capture.head import Head, identity_head, standard_head
 from capture.importers import import_samples
+from capture.provenance import file_sha256
 from capture.recording import read_recording
 from dataset_tools.performance import REST_S, ROUTINE_S, with_routine
-from dataset_tools.recordings import file_sha256, read_performance
+from dataset_tools.recordings import read_performance
 from dataset_tools.virtual_imu import feel
 from dataset_tools.wearers import draw_wearer
 from firmware_host.layout import FACE_12
@@ -43,6 +44,7 @@ def main() -> None:
     options.add_argument("--wearers", type=int, default=3)
     options.add_argument("--head", choices=("ours", "ict"), default="ours")
     options.add_argument("--checkpoint", type=Path, default=SHIPPED)
+    options.add_argument("--markdown", action="store_true", help="print tables for docs")
     asked = options.parse_args()
     checkpoint = load_checkpoint(asked.checkpoint)
     root = Path(asked.data)
@@ -52,6 +54,9 @@ def main() -> None:
         for path in sorted(root.glob(pattern))
         for seed in range(SEED, SEED + asked.wearers)
     ]
+    if asked.markdown:
+        print_markdown(rows, asked.head)
+        return
     for row in rows:
         print(json.dumps(row))
     print(json.dumps({"head": asked.head, **summary(rows)}))
@@ -96,6 +101,7 @@ def judge(path: Path, seed: int, head: Head, checkpoint: Checkpoint) -> dict[str
         "mae_offset_free": figures["mae_offset_free"],
         "mae": figures["mae"],
         "jitter_ratio": figures["jitter_ratio"],
+        "correlation_per_shape": figures["correlation_per_shape"],
     }
 
 
@@ -122,6 +128,46 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "jitter_model": mean("jitter_ratio", "model"),
         "jitter_ridge": mean("jitter_ratio", "ridge"),
     }
+
+
+def print_markdown(rows: list[dict[str, Any]], head: str) -> None:
+    """Tables as they stand in docs/accuracy.md."""
+    print(f"Sensors on head family `{head}`, {len({r['wearer'] for r in rows})} wearers each.\n")
+    print("| recording | r network | r ridge | ratio network | ratio ridge | jitter |")
+    print("|---|---|---|---|---|---|")
+    for file in [*sorted({row["file"] for row in rows}), None]:
+        found = summary([row for row in rows if file in (None, row["file"])])
+        figures = ("r_model", "r_ridge", "offset_free_ratio_model", "offset_free_ratio_ridge")
+        cells = (f"{found[key]:.2f}" for key in (*figures, "jitter_model"))
+        print(f"| {file or 'mean'} | " + " | ".join(cells) + " |")
+    low, high = interval(rows)
+    print(f"\n95 % interval of the mean r over wearers and recordings: {low:.2f} … {high:.2f}.\n")
+    print(per_shape(rows))
+
+
+def interval(rows: list[dict[str, Any]], draws: int = 2000) -> tuple[float, float]:
+    """Bootstrap of the network's mean r over recordings and wearers, both drawn anew."""
+    files = sorted({row["file"] for row in rows})
+    r = [
+        np.array([_at(x, ("correlation", "model")) for x in rows if x["file"] == f]) for f in files
+    ]
+    rng = np.random.default_rng(0)
+    means = [
+        np.mean([rng.choice(r[k], len(r[k])).mean() for k in rng.integers(len(r), size=len(r))])
+        for _ in range(draws)
+    ]
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def per_shape(rows: list[dict[str, Any]]) -> str:
+    """Mean r of every shape that moves in some recording, best first, left and right together."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, r in row["correlation_per_shape"].items():
+            found.setdefault(name.removesuffix("Left").removesuffix("Right"), []).append(r)
+    ordered = sorted(found.items(), key=lambda item: -float(np.mean(item[1])))
+    return ", ".join(f"{name} {np.mean(values):.2f}" for name, values in ordered) + "."
 
 
 def _at(row: dict[str, Any], keys: tuple[str, ...]) -> float:

@@ -4,7 +4,6 @@ Times of an imported file are kept: host ns = (time_s − origin.time_zero_s) ·
 is the time of the sample itself. Readings stay float32 as given; there is no raw channel.
 """
 
-import hashlib
 import shutil
 import zipfile
 import zlib
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from capture.blendshapes import to_canonical
 from capture.livelink_csv import read_livelink_csv
+from capture.provenance import file_sha256
 from capture.take import TAKE_FILE, Segment, Take, new_take
 from capture.take_writer import TakeWriter
 from firmware_host.clock import NS_PER_S
@@ -84,14 +84,15 @@ def import_samples(npz: Path, out_dir: Path) -> Take:
     origin = {
         "kind": "samples",
         "file": npz.name,
-        "source_sha256": _sha256(npz),
+        "source_sha256": file_sha256(npz),
         "one_clock": True,
         "time_zero_s": zero_s,
         "notes": list(samples.notes),
     }
     take = new_take(out_dir.name, samples.layout, origin, tuple(segments))
     with _NewTake(out_dir, take) as writer:
-        _write_samples(writer, samples, zero_s)
+        host_ns = _host_ns(samples.time_s, zero_s)
+        write_samples(writer, host_ns, samples.accel, samples.gyro)
         if samples.faces is not None:
             _write_faces(writer, samples.faces, zero_s)
         return writer.close()
@@ -154,11 +155,6 @@ class _NewTake:
         shutil.rmtree(self._folder)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _host_ns(time_s: Times, zero_s: float) -> Ints:
     host: Ints = np.rint((time_s - zero_s) * NS_PER_S).astype(np.int64)
     return host
@@ -175,12 +171,13 @@ def _first_time(samples: _Samples) -> float:
     return first
 
 
-def _write_samples(writer: TakeWriter, samples: _Samples, zero_s: float) -> None:
-    """Write all ticks; those between two ticks of a 60 Hz clock that starts with the first sample
-    form one block, whose arrival is its last sample: at each such tick all before it has arrived.
+def write_samples(writer: TakeWriter, host_ns: Ints, accel: Floats, gyro: Floats) -> None:
+    """Write all ticks (N,), (N, S, 3), (N, S, 3) of a recording whose only clock is the host's.
+
+    Those between two ticks of a 60 Hz clock that starts with the first sample form one block, whose
+    arrival is its last sample: at each such tick all before it has arrived.
     """
-    host_ns = _host_ns(samples.time_s, zero_s)
-    tick_us = np.rint((samples.time_s - zero_s) * 1e6).astype(np.int64)
+    tick_us = (host_ns + 500) // 1000
     block = block_numbers(host_ns)
     last_of_block = np.append(np.flatnonzero(np.diff(block)), len(block) - 1)
     arrival_ns = host_ns[last_of_block][block]
@@ -189,8 +186,8 @@ def _write_samples(writer: TakeWriter, samples: _Samples, zero_s: float) -> None
         writer.samples(
             tick_us[part],
             np.arange(len(host_ns))[part],
-            samples.accel[part],
-            samples.gyro[part],
+            accel[part],
+            gyro[part],
             arrival_ns[part],
             block[part],
         )

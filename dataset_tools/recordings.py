@@ -1,13 +1,53 @@
 """Recorded faces of any supported file as performances: Live Link CSV, NPZ, UDP captures."""
 
-import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from capture.blendshapes import to_canonical
+from capture.provenance import DataUse, file_sha256
 from dataset_tools.performance import Performance, from_weights
 from firmware_host.errors import DataError
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recordings of one person: a glob below the data folder, and the licence they came with."""
+
+    person: str
+    files: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recording in memory."""
+
+    performance: Performance
+    use: DataUse
+
+    @property
+    def person(self) -> str:
+        """Who was recorded."""
+        return self.use.person
+
+
+def read_sources(sources: Sequence[Source], root: Path) -> list[Recorded]:
+    """Read all files of all sources. Raises DataError where a glob finds nothing."""
+    found = []
+    for source in sources:
+        paths = sorted(root.glob(source.files))
+        if not paths:
+            raise DataError(
+                f"no recording matches {source.files!r} below {root}",
+                "set IMUSIC_DATA or --data to the folder that holds the recordings",
+            )
+        for path in paths:
+            use = DataUse(source.person, file_sha256(path), source.licence)
+            found.append(Recorded(read_performance(path), use))
+    return found
 
 
 def read_performance(path: Path, swap_sideways: bool | None = None, seed: int = 0) -> Performance:
@@ -28,14 +68,6 @@ def read_performance(path: Path, swap_sideways: bool | None = None, seed: int = 
     if suffix == ".gesichter":
         return _from_packets(path, seed)
     raise DataError(f"{path}: expected .csv (Live Link), .npz or .gesichter, got {suffix!r}")
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a recording: how checkpoints name what they were trained on."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _from_csv(path: Path, swap_sideways: bool | None, seed: int) -> Performance:

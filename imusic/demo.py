@@ -136,7 +136,7 @@ def _judged(
     checkpoint: "Checkpoint",
 ) -> dict[str, Any]:
     """How good the published faces were, and what that may be compared with."""
-    from dataset_tools.recordings import file_sha256
+    from capture.provenance import file_sha256
     from model.evaluate import judge_take
 
     return {

@@ -195,7 +195,7 @@ def load_performance(options: SimOptions) -> Any:
 def performed(options: SimOptions) -> dict[str, str | int | float | bool]:
     """What is performed, for the take: file and hash, and whether sideways pairs were exchanged."""
     from capture.livelink_csv import read_livelink_csv
-    from dataset_tools.recordings import file_sha256
+    from capture.provenance import file_sha256
 
     if options.arkit is None:
         return {"performance": "generated", "seed": options.seed}

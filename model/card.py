@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model.checkpoint import CheckpointFacts, DataUse
+    from capture.provenance import DataUse
+    from model.checkpoint import CheckpointFacts
 
 CARD_FILE = "README.md"
 

@@ -5,7 +5,6 @@ the training data. Loading runs no code from the folder and refuses what it does
 `denoiser.safetensors` beside them holds the same network for further training.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.provenance import DataUse, file_sha256
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import SensorLayout, layout_from_dict
 from firmware_host.samples import Floats
@@ -27,14 +27,6 @@ SHIPPED = Path(__file__).parent / "shipped" / "base"
 
 _JSON, _ONNX, _BASELINES = "checkpoint.json", "denoiser.onnx", "baselines.safetensors"
 _LARGEST_BYTES = 256 << 20
-
-
-class DataUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One recording that weights or priors saw."""
-
-    person: str
-    sha256: str
-    licence: str
 
 
 class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +84,7 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
     """
     facts = _read_facts(folder / _JSON)
     _check_versions(folder, facts)
-    if _sha256(folder / _ONNX) != facts.onnx_sha256:
+    if file_sha256(folder / _ONNX) != facts.onnx_sha256:
         raise DataError(f"{folder / _ONNX} is not the network that {_JSON} names (hash differs)")
     tensors = _read_tensors(folder / _BASELINES)
     try:
@@ -147,10 +139,6 @@ def _bounded(path: Path) -> bytes:
         raise DataError(
             f"{path}: cannot be read: {error.strerror}", "a checkpoint is a folder; name that"
         ) from error
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(_bounded(path)).hexdigest()
 
 
 def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:

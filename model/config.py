@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from dataset_tools.casting import DataConfig
 from firmware_host.errors import ConfigError
 
 
@@ -47,30 +48,6 @@ class DiffusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             )
         if not 0 <= self.noise_scale <= 2:
             raise ValueError(f"diffusion: noise_scale must be in [0, 2], got {self.noise_scale}")
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Recordings of one person: a glob below the data folder, and the licence they came with."""
-
-    person: str
-    files: str
-    licence: str
-
-
-class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What virtual wearers perform.
-
-    hours and wearers are drawn anew every epoch. generated_share is the part that the built-in
-    generator performs. ict_head is the second head family, below the data folder; empty for none.
-    """
-
-    sources: tuple[Source, ...] = ()
-    held_out: tuple[Source, ...] = ()
-    ict_head: str = ""
-    generated_share: float = 0.3
-    hours: float = 2.0
-    sequence_s: float = 30.0
-    rate_hz: float = 120.0
 
 
 class StageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

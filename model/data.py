@@ -6,135 +6,18 @@ and what the chips do. Calibration runs on the sequence's own rest and routine, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from capture.blendshapes import INDEX, MIRROR
 from capture.calibration import calibrate
-from capture.head import Head, head_from_npz, identity_head, standard_head
-from dataset_tools.performance import (
-    REST_S,
-    ROUTINE_S,
-    Performance,
-    baseline,
-    generate_performance,
-    head_motion,
-    trimmed,
-    with_routine,
-)
-from dataset_tools.recordings import file_sha256, read_performance
-from dataset_tools.virtual_imu import SiteModel, VirtualWearer, feel, put_on
-from dataset_tools.wearers import WIDE, blend, placed, site_model, vary
-from firmware_host.errors import DataError
-from firmware_host.layout import SensorLayout
-from model.config import DataConfig, Source
+from capture.resample import TICK_HZ, rows_of
+from dataset_tools.casting import DataConfig, cast_of, draw_performance
+from dataset_tools.families import HeadFamilies
+from dataset_tools.performance import REST_S, ROUTINE_S, Performance, baseline, with_routine
+from dataset_tools.recordings import Recorded
+from dataset_tools.virtual_imu import VirtualWearer, feel
 from model.features import features
 from model.sequences import Sequence
-from model.windows import TICK_HZ, rows_of
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A recording in memory."""
-
-    person: str
-    performance: Performance
-    sha256: str
-    licence: str
-
-
-def read_sources(sources: tuple[Source, ...], root: Path) -> list[Recorded]:
-    """Read all files of all sources. Raises DataError where a glob finds nothing."""
-    found = []
-    for source in sources:
-        paths = sorted(root.glob(source.files))
-        if not paths:
-            raise DataError(
-                f"no recording matches {source.files!r} below {root}",
-                "set IMUSIC_DATA or --data to the folder that holds the recordings",
-            )
-        for path in paths:
-            performance = read_performance(path)
-            found.append(Recorded(source.person, performance, file_sha256(path), source.licence))
-    return found
-
-
-class HeadFamilies:
-    """Site models of random people: our head, a second family if given, and people in between.
-
-    Heads and placements are drawn once, as a pool; strengths, directions, mounting and chips of
-    every wearer are drawn anew.
-    """
-
-    def __init__(self, layout: SensorLayout, ict: Path | None, pool: int = 150) -> None:
-        self._layout = layout
-        self._kinds = ["ours"] if ict is None else ["ours", "ict", "between"]
-        ours, rng = standard_head(), np.random.default_rng(pool)
-        second = None if ict is None else head_from_npz(ict)
-        self._pool: dict[str, list[SiteModel]] = {}
-        for kind in self._kinds:
-            self._pool[kind] = [
-                self._draw(kind, ours, second, ict, rng) for _ in range(pool // len(self._kinds))
-            ]
-
-    def _draw(
-        self, kind: str, ours: Head, second: Head | None, ict: Path | None, rng: np.random.Generator
-    ) -> SiteModel:
-        layout = placed(self._layout, rng, WIDE.placement_m)
-        if kind == "ours" or ict is None or second is None:
-            return site_model(ours, layout)
-        theirs = site_model(identity_head(ict, rng.normal(0.0, 1.0, 40)), layout)
-        if kind == "ict":
-            return theirs
-        return blend(site_model(ours, layout), theirs, float(rng.uniform(0.2, 0.8)))
-
-    def wearer(self, rng: np.random.Generator, family: str = "any") -> VirtualWearer:
-        """Draw someone with sensors on. `family`: any, ours, ict or between."""
-        kind = str(rng.choice(self._kinds)) if family == "any" else family
-        sites = self._pool[kind][int(rng.integers(len(self._pool[kind])))]
-        mounting = float(np.radians(rng.uniform(2.0, 10.0)))
-        return put_on(self._layout, vary(sites, rng, WIDE), rng, mounting)
-
-
-def vary_performance(
-    performance: Performance, other: Performance, rng: np.random.Generator, length_s: float
-) -> Performance:
-    """A new performance from real ones: cut, warp, mirror, borrow the upper face, scale, re-nod."""
-    cut = _cut(performance, rng, length_s)
-    weights = cut.weights
-    if rng.random() < 0.5:
-        weights = weights[:, MIRROR]
-    if rng.random() < 0.3:
-        donor = _cut(other, rng, length_s)
-        upper = [i for n, i in INDEX.items() if n.startswith(("brow", "eye", "nose", "cheekSq"))]
-        at = np.linspace(0, len(donor.weights) - 1, len(weights)).astype(int)
-        weights = weights.copy()
-        weights[:, upper] = donor.weights[at][:, upper]
-    gain = np.exp(rng.normal(0.0, 0.2, weights.shape[1]))
-    shift = rng.exponential(0.02, weights.shape[1])
-    weights = np.clip(weights * gain + shift, 0.0, 1.0)
-    time_s = (cut.time_s - cut.time_s[0]) * rng.uniform(0.8, 1.25)
-    level = rng.uniform(0.0, 1.6)
-    quat = head_motion(time_s * level, rng, weights)
-    return replace(
-        cut,
-        time_s=time_s,
-        weights=weights,
-        quat_world_from_head=quat,
-        tracked=cut.tracked,
-    )
-
-
-def _cut(performance: Performance, rng: np.random.Generator, length_s: float) -> Performance:
-    spare = performance.duration_s - length_s
-    if spare <= 0:
-        return performance
-    return trimmed(performance, performance.time_s[0] + rng.uniform(0.0, spare), length_s)
 
 
 def perceive(
@@ -179,32 +62,14 @@ def draw_sequences(
 ) -> list[Sequence]:
     """One epoch: `config.hours` of sequences on wearers that are all new."""
     count = max(1, round(config.hours * 3600 / config.sequence_s))
-    people = sorted({r.person for r in recorded})
-    share = _shares(recorded, people)
-    out = []
+    cast, out = cast_of(recorded), []
     for i in range(count):
-        if not people or rng.random() < config.generated_share:
-            seed = int(rng.integers(1 << 31))
-            person, performance = "generated", generate_performance(seed, config.sequence_s)
-        else:
-            person = str(rng.choice(people, p=share))
-            own = [r.performance for r in recorded if r.person == person]
-            first = own[int(rng.integers(len(own)))]
-            other = recorded[int(rng.integers(len(recorded)))].performance
-            performance = vary_performance(first, other, rng, config.sequence_s)
-        worn = with_routine(performance, int(rng.integers(1 << 31)))
+        person, worn = draw_performance(cast, config.generated_share, config.sequence_s, rng)
         rate_hz = config.rate_hz * float(rng.choice([1.0, 1.0, 5 / 3]))
         out.append(perceive(worn, families.wearer(rng), rng, rate_hz, person))
         if report is not None:
             report((i + 1) / count)
     return out
-
-
-def _shares(recorded: list[Recorded], people: list[str]) -> Array:
-    """How often each person performs: by the root of what they recorded, so that nobody rules."""
-    seconds = [sum(r.performance.duration_s for r in recorded if r.person == p) for p in people]
-    root = np.sqrt(np.array(seconds))
-    return np.asarray(root / root.sum()) if people else root
 
 
 def plain_sequences(

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from capture.blendshapes import BlendshapeFrame
+from capture.resample import TICK_HZ, tick_time_ns
 from firmware_host.samples import ImuBlock
 from model.predictor import Predictor
-from model.windows import TICK_HZ, tick_time_ns
 
 
 class Driver:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES
 from capture.recording import Recording
+from capture.resample import TICK_HZ, rows_of
 from capture.sync import Alignment, align, aligned_faces, sample_times_s
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
@@ -20,7 +21,6 @@ from model.checkpoint import Checkpoint
 from model.features import HISTORY_ROWS, features
 from model.predict import Prediction, opening_of
 from model.predictor import Opening, Predictor, in_order
-from model.windows import TICK_HZ, rows_of
 
 Array = NDArray[np.float64]
 

@@ -1,6 +1,5 @@
 """From a trained network to a checkpoint folder: ONNX for live use, safetensors for training on."""
 
-import hashlib
 import warnings
 from pathlib import Path
 
@@ -10,10 +9,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.provenance import file_sha256
 from firmware_host.errors import DataError
 from firmware_host.layout import LAYOUTS, layout_to_dict
 from model.card import CARD_FILE, model_card
-from model.checkpoint import CheckpointFacts, DataUse, load_checkpoint, save_checkpoint
+from model.checkpoint import CheckpointFacts, load_checkpoint, save_checkpoint
 from model.config import Recipe
 from model.denoiser import WEIGHTS, Denoiser
 from model.features import feature_count
@@ -35,8 +35,8 @@ def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: s
         diffusion=recipe.diffusion,
         target_scale=tuple(float(v) for v in trained.target_scale),
         rest_weights=tuple(float(v) for v in trained.rest_weights),
-        data=tuple(DataUse(r.person, r.sha256, r.licence) for r in trained.recorded),
-        onnx_sha256=hashlib.sha256(onnx.read_bytes()).hexdigest(),
+        data=tuple(r.use for r in trained.recorded),
+        onnx_sha256=file_sha256(onnx),
         recipe=msgspec.to_builtins(recipe),
         validation=trained.validation,
         software=software,

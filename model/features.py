@@ -14,9 +14,9 @@ from scipy.signal import lfilter
 
 from capture import rotations
 from capture.calibration import GRAVITY_M_S2, Calibration
+from capture.resample import TICK_HZ
 from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
-from model.windows import TICK_HZ
 
 Array = NDArray[np.float64]
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from capture.calibration import Calibration, calibrate, nominal_calibration
+from capture.resample import TICK_HZ, RowBuffer, tick_of
 from firmware_host.clock import RunningClock
 from firmware_host.layout import SensorLayout, Slot
 from firmware_host.samples import Floats, ImuBlock, Ints
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
 from model.features import HISTORY_ROWS, features
-from model.windows import TICK_HZ, RowBuffer, tick_of
 
 Array = NDArray[np.float64]
 Denoise = Callable[[Floats, int, Floats], Floats]

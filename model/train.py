@@ -14,17 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from dataset_tools.families import HeadFamilies, families_of
+from dataset_tools.recordings import Recorded, read_sources
 from firmware_host.errors import ConfigError
 from firmware_host.layout import LAYOUTS, SensorLayout
 from model.baselines import Ridge, fit_ridge, mean_change
 from model.config import Recipe, StageConfig
-from model.data import (
-    HeadFamilies,
-    Recorded,
-    draw_sequences,
-    plain_sequences,
-    read_sources,
-)
+from model.data import draw_sequences, plain_sequences
 from model.denoiser import Denoiser
 from model.diffusion import cosine_alphas_cumprod
 from model.features import feature_count
@@ -102,13 +98,12 @@ def _draw_epoch(recipe: Recipe, root: Path, epoch: int) -> list[Sequence]:
 
 
 def _families(recipe: Recipe, root: Path) -> HeadFamilies:
-    ict = root / recipe.data.ict_head if recipe.data.ict_head else None
-    return _cached_families(_layout(recipe), ict)
+    return _cached_families(_layout(recipe), recipe.data.ict_head, root)
 
 
 @functools.cache
-def _cached_families(layout: SensorLayout, ict: Path | None) -> HeadFamilies:
-    return HeadFamilies(layout, ict)
+def _cached_families(layout: SensorLayout, ict_head: str, root: Path) -> HeadFamilies:
+    return HeadFamilies(layout, families_of(ict_head, root))
 
 
 def _layout(recipe: Recipe) -> SensorLayout:

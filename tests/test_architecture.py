@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 TRAINING_ONLY = {"torch", "onnx", "onnxscript"}
 HEAVY = TRAINING_ONLY | {"bleak", "cv2", "mcap", "onnxruntime", "open3d", "scipy", "serial", "zmq"}
 # These run beside the wearer: no training library, not even inside a function.
-LIVE = ("model/predictor.py", "model/live.py", "model/features.py", "model/windows.py")
+LIVE = ("model/predictor.py", "model/live.py", "model/features.py", "capture/resample.py")
 # The vocabulary that every other module, and any user's own script, imports.
 LIGHT_MODULES = (
     "firmware_host.errors",

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from capture.blendshapes import ARKIT_NAMES, INDEX
-from dataset_tools.recordings import file_sha256, read_performance
+from capture.provenance import file_sha256
+from dataset_tools.recordings import read_performance
 from firmware_host.errors import DataError
 
 

@@ -3,9 +3,9 @@ import pytest
 
 from capture import rotations
 from capture.calibration import GRAVITY_M_S2, Calibration, nominal_calibration
+from capture.resample import TICK_HZ
 from firmware_host.layout import FACE_12
 from model.features import PER_SLOT, feature_count, features
-from model.windows import TICK_HZ
 
 FACE, REF = list(FACE_12.face_indices), FACE_12.reference_index
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from safetensors.numpy import load_file
 
-from dataset_tools.recordings import file_sha256
+from capture.provenance import file_sha256
 from model.card import CARD_FILE, model_card
 from model.checkpoint import SHIPPED, load_checkpoint
 from model.config import Recipe, read_recipe

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.windows import TICK_HZ, RowBuffer, rows_of, tick_of, tick_time_ns, windows
+from capture.resample import TICK_HZ, RowBuffer, rows_of, tick_of, tick_time_ns
 
 
 def samples(seed: int, count: int, slots: int = 2):
@@ -71,13 +71,3 @@ def test_rows_older_than_the_buffer_are_unknown_not_wrong():
     rows = buffer.rows(11, 8)
     assert np.isnan(rows[:4]).all()
     np.testing.assert_array_equal(rows[4:, 0, 0], [8, 9, 10, 11])
-
-
-@given(st.integers(1, 20), st.integers(1, 40))
-def test_windows_end_at_their_row_and_repeat_the_first(length, count):
-    rows = np.random.default_rng(count).normal(size=(count, 3)).astype(np.float32)
-    found = windows(rows, length)
-    assert found.shape == (count, length, 3)
-    for k in range(count):
-        expected = [rows[max(0, k - length + 1 + i)] for i in range(length)]
-        np.testing.assert_array_equal(found[k], expected)

@@ -81,10 +81,3 @@ def rows_of(
     inside = tick_of(time_ns) <= first_tick + count - 1
     buffer.push(time_ns[inside], accel[inside], gyro[inside])
     return buffer.rows(first_tick + count - 1, count)
-
-
-def windows(rows: Floats, length: int) -> Floats:
-    """(N, C) rows → (N, length, C): the window that ends at each row, the first row repeated."""
-    padded = np.concatenate((np.repeat(rows[:1], length - 1, axis=0), rows))
-    view = np.lib.stride_tricks.sliding_window_view(padded, length, axis=0)
-    return np.asarray(np.moveaxis(view, -1, 1))

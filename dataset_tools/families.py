@@ -1,0 +1,100 @@
+"""Families of heads, and wearers drawn from them.
+
+A model that meets one kind of head only fails on the next. A family draws heads of one kind;
+wearers of several families train together, and one can be left out to see what happens on a kind of
+head never met.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from capture.head import Head, identity_head, standard_head
+from dataset_tools.virtual_imu import SiteModel, VirtualWearer, put_on
+from dataset_tools.wearers import WIDE, Variety, blend, placed, site_model, vary
+from firmware_host.layout import SensorLayout
+
+_ICT_IDENTITIES = 40
+BETWEEN = "between"
+MOUNTING_DEG = (2.0, 10.0)  # standard deviation per axis, drawn per wearer: careful to careless
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFamily:
+    """One kind of head. draw: a random head of it."""
+
+    name: str
+    draw: Callable[[np.random.Generator], Head]
+
+
+def our_family() -> HeadFamily:
+    """The project's own head."""
+    return HeadFamily("ours", lambda _: standard_head())
+
+
+def ict_family(path: Path) -> HeadFamily:
+    """Random identities of an ICT-FaceKit head with its 40 directions."""
+    return HeadFamily("ict", lambda rng: identity_head(path, rng.normal(0.0, 1.0, _ICT_IDENTITIES)))
+
+
+def single_family(name: str, head: Head) -> HeadFamily:
+    """One head only, whoever wears it."""
+    return HeadFamily(name, lambda _: head)
+
+
+class HeadFamilies:
+    """Wearers of several families, and, of more than one, people between two of them.
+
+    There are `pool` heads with sensors on, drawn when they are first needed and the same whenever
+    that is; strengths and directions of the site responses, mounting and chips of every wearer are
+    drawn anew.
+
+    Args:
+        variety: how much wearers of one head differ.
+    """
+
+    def __init__(
+        self,
+        layout: SensorLayout,
+        families: Sequence[HeadFamily],
+        pool: int = 150,
+        variety: Variety = WIDE,
+    ) -> None:
+        self._layout, self._variety = layout, variety
+        self._families = tuple(families)
+        between = (BETWEEN,) if len(families) > 1 else ()
+        self.names = (*(family.name for family in families), *between)
+        self._each = max(1, pool // len(self.names))
+        self._sites: dict[tuple[int, int], SiteModel] = {}
+
+    def wearer(self, rng: np.random.Generator, family: str = "any") -> VirtualWearer:
+        """Draw someone with sensors on, of one of `names` or of any."""
+        kind = int(rng.integers(len(self.names))) if family == "any" else self.names.index(family)
+        sites = self._at(kind, int(rng.integers(self._each)))
+        mounting = float(np.radians(rng.uniform(*MOUNTING_DEG)))
+        return put_on(self._layout, vary(sites, rng, self._variety), rng, mounting)
+
+    def _at(self, kind: int, number: int) -> SiteModel:
+        """Head with sensors `number` of a kind."""
+        if (kind, number) not in self._sites:
+            rng = np.random.default_rng((kind, number))
+            last = kind == len(self._families)
+            self._sites[kind, number] = self._between(rng) if last else self._drawn(kind, rng)
+        return self._sites[kind, number]
+
+    def _drawn(self, kind: int, rng: np.random.Generator) -> SiteModel:
+        head = self._families[kind].draw(rng)
+        return site_model(head, placed(self._layout, rng, self._variety.placement_m))
+
+    def _between(self, rng: np.random.Generator) -> SiteModel:
+        """Somebody between two people of different families."""
+        first, second = rng.choice(len(self._families), 2, replace=False)
+        a, b = (self._at(int(kind), int(rng.integers(self._each))) for kind in (first, second))
+        return blend(a, b, float(rng.uniform(0.2, 0.8)))
+
+
+def families_of(ict_head: str, root: Path) -> tuple[HeadFamily, ...]:
+    """Ours, and the ICT-FaceKit head below `root` where a recipe names one."""
+    return (our_family(), ict_family(root / ict_head)) if ict_head else (our_family(),)
