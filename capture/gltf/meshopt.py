@@ -208,8 +208,8 @@ def _channel(deltas: Bytes, baseline: Bytes, mode: int) -> Bytes:
         return np.ascontiguousarray(words.astype("<u2")).view(np.uint8).T
     if mode & 15 != 2:
         raise DataError(f"expected channel modes 0, 1 or 2, got {mode}")
-    turn = np.uint32(mode >> 4)
+    back = mode >> 4  # the encoder turned left
     word = together.view("<u4").astype(np.uint32)
-    turned = word << turn | word >> np.uint32(32 - mode // 16 & 31)
+    turned = word >> np.uint32(back) | word << np.uint32(32 - back & 31)
     turned[:1] ^= baseline.view("<u4")
     return np.bitwise_xor.accumulate(turned, axis=0).astype("<u4").view(np.uint8).T
