@@ -1,8 +1,8 @@
 """Where a face moves when a shape pulls, and what that says about its proportions. No I/O.
 
 A shape's *centre* is the middle of the skin that it moves most. Centres name the same anatomy on
-every head (the upper lid, the corner of the mouth, the chin) whatever its mesh, so they carry places
-from the head on which a layout was measured to any other.
+every head (the upper lid, the corner of the mouth, the chin) whatever its mesh, so they carry
+places from the head on which a layout was measured to any other.
 """
 
 from collections.abc import Callable
@@ -96,7 +96,8 @@ def _vertex_areas(head: Head) -> Array:
     """(V,) a third of the area of the triangles at each vertex."""
     a, b, c = (head.vertices[head.triangles[:, k]].astype(float) for k in range(3))
     third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    return np.bincount(head.triangles.ravel(), np.repeat(third, 3), len(head.vertices))
+    summed = np.bincount(head.triangles.ravel(), np.repeat(third, 3), len(head.vertices))
+    return np.asarray(summed, float)
 
 
 def shared_anchors(centres: dict[str, Array]) -> tuple[Array, Array]:
@@ -134,7 +135,7 @@ def place_carrier(head: Head) -> Callable[[Array], Array]:
 
 def _slope(x: Array, y: Array) -> float:
     """The factor between two rows of centred numbers."""
-    return float(x @ y / max(x @ x, 1e-12))
+    return float(x @ y) / max(float(x @ x), 1e-12)
 
 
 def _nearness(places: Array, anchors: Array) -> Array:

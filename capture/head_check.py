@@ -15,10 +15,9 @@ from capture.head_sites import find_sites
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import SensorLayout
 
-# Half of all ARKit heads have no tongue: such a head is complete with 51.
+# A head without a tongue is complete with 51 shapes.
 OPTIONAL = ("tongueOut",)
-# Ours: a thousandth of the weight's range moves less than the width of a skin cell.
-_STILL_M = 1e-5
+_STILL_M = 1e-5  # ours: what moves less at weight 1 is left over from rounding
 
 # The shapes by which the muscle under a sensor shows; more than one where artists differ.
 PULLS: dict[str, tuple[str, ...]] = {

@@ -16,9 +16,11 @@ from capture.head_placing import Placement, placed_head, placement_of
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 
+Named = dict[str, tuple[str, Floats]]  # shape → label and displacements (V, 3)
+
 _NAMES_HINT = "morph targets are named as in ARKit: jawOpen, eyeBlinkLeft or eyeBlink_L, …"
 _WELD = 1e-5  # of the head's size: vertices closer than that, moving alike, are one
-_NEAR = 0.1  # of the face's size: surfaces around it (eyes, teeth, hair) that far outside belong to it
+_NEAR = 0.1  # of the face's size: eyes, teeth and hair lie so far outside of it at most
 
 # Textures are not read, so surfaces get a colour of ours by what they are called.
 _COLOURS = {
@@ -91,15 +93,13 @@ def _no_shapes(path: Path, surfaces: list[Surface]) -> DataError:
     return DataError(f"{path}: expected morph targets named as in ARKit, got {got}", _NAMES_HINT)
 
 
-def _named(surface: Surface) -> dict[str, tuple[str, Floats]]:
+def _named(surface: Surface) -> Named:
     """Shape → its label and displacements on one surface."""
     shapes = name_shapes([label for label, _ in surface.targets])
-    return {
-        shape: target for shape, target in zip(shapes, surface.targets, strict=True) if shape
-    }
+    return {shape: target for shape, target in zip(shapes, surface.targets, strict=True) if shape}
 
 
-def _around_the_face(surfaces: list[Surface], named: list[dict[str, tuple[str, Floats]]]) -> set[int]:
+def _around_the_face(surfaces: list[Surface], named: list[Named]) -> set[int]:
     """Indices of the surfaces with shapes, and of those within their bounds: no clothes."""
     face = {i for i, shapes in enumerate(named) if shapes and len(surfaces[i].vertices)}
     low = np.min([surfaces[i].vertices.min(axis=0) for i in face], axis=0)
@@ -113,7 +113,7 @@ def _around_the_face(surfaces: list[Surface], named: list[dict[str, tuple[str, F
     return face
 
 
-def _joined(surfaces: list[Surface], named: list[dict[str, tuple[str, Floats]]]) -> Head:
+def _joined(surfaces: list[Surface], named: list[Named]) -> Head:
     """One head of all surfaces, in the file's axes and units."""
     first = np.cumsum([0, *(len(surface.vertices) for surface in surfaces)])
     deltas = np.zeros((len(ARKIT_NAMES), first[-1], 3), np.float32)
@@ -144,7 +144,7 @@ def _colour(surface: Surface) -> Floats:
 def _welded(head: Head) -> Head:
     """Join vertices that lie in one place and move alike: files split them at texture seams."""
     size = float(np.ptp(head.vertices, axis=0).max()) or 1.0
-    keys = _row_keys([head.vertices, *head.deltas, head.colours * size], _WELD * size)
+    keys = _row_keys([head.vertices, *head.deltas], _WELD * size)
     _, kept, joined = np.unique(keys, return_index=True, return_inverse=True)
     triangles = joined.reshape(-1)[head.triangles].astype(np.int32)
     a, b, c = triangles.T

@@ -115,7 +115,7 @@ def _quarter_turns() -> list[Array]:
 
 
 def _levelled(turn: Array) -> Array:
-    """The quarter turns in `turn`, and of the small rest what levels the face and turns it ahead."""
+    """The quarter turns in `turn`, and of the rest what levels the face and turns it ahead."""
     coarse = max(_quarter_turns(), key=lambda matrix: float((matrix * turn).sum()))
     rest = rotations.to_vector(_quaternion(turn @ coarse.T))
     rest[0] = 0.0

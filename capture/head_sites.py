@@ -76,9 +76,7 @@ def _outer_skin(head: Head) -> NDArray[np.int64]:
     return np.flatnonzero(facing & moving_piece(head))
 
 
-def _site(
-    head: Head, skin: NDArray[np.int64], name: str, position: Array, detour: Floats
-) -> Site:
+def _site(head: Head, skin: NDArray[np.int64], name: str, position: Array, detour: Floats) -> Site:
     points = head.vertices[skin].astype(float)
     away = np.linalg.norm(points - position, axis=1)
     nearest = int((away + detour).argmin())

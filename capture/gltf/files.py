@@ -84,10 +84,10 @@ class Gltf:
         """
         accessor = self._accessor(index, kinds)
         array = self._array(index, accessor)
-        dtype = array.dtype
         values = array.astype(np.float32)
-        if accessor.normalized and dtype.kind in "iu":
-            values = np.maximum(values / np.float32(np.iinfo(dtype).max), np.float32(-1))
+        if accessor.normalized and array.dtype.kind in "iu":
+            most = 2 ** (8 * array.dtype.itemsize - (array.dtype.kind == "i")) - 1
+            values = np.maximum(values / most, -1).astype(np.float32)
         if not np.isfinite(values).all():
             raise self.error(f"accessor {index} holds numbers that are not finite")
         return values

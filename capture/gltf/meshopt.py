@@ -59,6 +59,8 @@ def decode_attributes(data: bytes, count: int, stride: int) -> Bytes:
         raise DataError(f"expected a vertex stream (a0 or a1), got {data[:1].hex() or 'nothing'}")
     channels = stride // 4 if version else 0
     end = len(data) - max(stride + channels, _LEAST_TAIL[version])
+    if end < 1:
+        raise DataError(f"the stream has {len(data)} bytes, less than its header and its tail")
     tail = len(data) - stride - channels
     groups, read = _find_groups(data, end, count, stride, version)
     if read != end:
@@ -95,7 +97,7 @@ def _find_groups(
         size = min(block, count - first)
         control = data[at : at + stride // 4] if version else b""
         at += len(control)
-        if at + stride // 4 * (not version) > end:
+        if at > end:
             raise DataError(f"the stream ends at element {first} of {count}")
         for plane in range(stride):
             kind = control[plane // 4] >> 2 * (plane % 4) & 3 if version else -1
@@ -156,7 +158,7 @@ def _fields(packed: Bytes, bits: int) -> Bytes:
 def _sentinels_in_byte(bits: int) -> bytes:
     """For each byte, how many of its fields have all bits set."""
     fields = _fields(np.arange(256, dtype=np.uint8)[:, None], bits)
-    return (fields == (1 << bits) - 1).sum(axis=1).astype(np.uint8).tobytes()
+    return bytes((fields == (1 << bits) - 1).sum(axis=1).tolist())
 
 
 _SENTINELS_IN_BYTE = {bits: _sentinels_in_byte(bits) for bits in (1, 2, 4)}
@@ -179,7 +181,7 @@ def _unpack_groups(stream: Bytes, start: NDArray[np.int64], bits: int) -> Bytes:
     """(n, 16) deltas of groups that all have the same width."""
     packed = stream[start[:, None] + np.arange(2 * bits)]
     if bits == 8:
-        return packed
+        return np.asarray(packed)
     values = _fields(packed, bits)
     outside = values == (1 << bits) - 1  # these follow the group as whole bytes
     place = (start + 2 * bits)[:, None] + np.cumsum(outside, axis=1) - 1
@@ -188,7 +190,7 @@ def _unpack_groups(stream: Bytes, start: NDArray[np.int64], bits: int) -> Bytes:
 
 
 def _unzigzag(values: NDArray[np.unsignedinteger]) -> NDArray[np.unsignedinteger]:
-    return np.where(values & 1, ~(values >> 1), values >> 1).astype(values.dtype)
+    return np.asarray(np.where(values & 1, ~(values >> 1), values >> 1), values.dtype)
 
 
 def _sum_bytes(deltas: Bytes, baseline: Bytes) -> Bytes:

@@ -1,4 +1,4 @@
-"""Filters after the vertex decoder: appendix B of the KHR_meshopt_compression specification. No I/O.
+"""Filters after the vertex decoder: appendix B of KHR_meshopt_compression. No I/O.
 
 All take and return the (count, stride) bytes of a view. Raise DataError where the stride does not
 fit the filter.
@@ -14,7 +14,7 @@ from firmware_host.errors import DataError
 Bytes = NDArray[np.uint8]
 
 
-def _components(data: Bytes, name: str, strides: tuple[int, ...], kind: str) -> NDArray[np.generic]:
+def _components(data: Bytes, name: str, strides: tuple[int, ...], kind: str) -> NDArray[np.integer]:
     """(count, 4) integers of `kind` i or u."""
     stride = data.shape[1]
     if stride not in strides:
@@ -25,7 +25,7 @@ def _components(data: Bytes, name: str, strides: tuple[int, ...], kind: str) -> 
 
 def _rounded(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """Halves away from zero."""
-    return np.trunc(values + np.copysign(np.float32(0.5), values))
+    return np.asarray(np.trunc(values + np.copysign(np.float32(0.5), values)))
 
 
 def _as_bytes(values: NDArray[np.generic]) -> Bytes:

@@ -1,4 +1,4 @@
-"""Decoders of compressed indices: modes 1 and 2 of appendix A of KHR_meshopt_compression. No I/O."""
+"""Decoders of compressed indices: appendix A of KHR_meshopt_compression, modes 1 and 2. No I/O."""
 
 import numpy as np
 from numpy.typing import NDArray

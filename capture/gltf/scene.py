@@ -71,6 +71,7 @@ def _nth(file: Gltf, kind: str, items: list[T], index: int) -> T:
 
 def _placed_nodes(file: Gltf) -> Iterator[tuple[int, Array, tuple[str, ...]]]:
     """Node index, its matrix to the scene, and names from it to the root."""
+    waiting: list[tuple[int, Array, tuple[str, ...]]]
     waiting = [(root, np.eye(4), ()) for root in reversed(file.roots)]
     seen: set[int] = set()
     while waiting:
@@ -158,7 +159,7 @@ def _skinned(
     if len(joints) != count or len(weights) != count or joints.max() >= len(bones):
         raise file.error(f"joints and weights do not fit {count} vertices and {len(bones)} bones")
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
-    return sum(weights[:, k, None, None] * bones[joints[:, k]] for k in range(4))
+    return np.asarray(np.einsum("vk,vkij->vij", weights, bones[joints]))
 
 
 def _triangles(file: Gltf, primitive: Primitive, count: int) -> NDArray[np.int64]:

@@ -13,24 +13,20 @@ Count = Annotated[int, Meta(ge=1)]
 Number = int | float
 
 
-class _Part(msgspec.Struct, frozen=True, rename="camel"):
-    """Any object of a document."""
-
-
-class Asset(_Part):
+class Asset(msgspec.Struct, frozen=True, rename="camel"):
     """What the file says of itself."""
 
     version: str
 
 
-class Buffer(_Part):
+class Buffer(msgspec.Struct, frozen=True, rename="camel"):
     """Bytes beside the document, in it, or nowhere (the fallback of compressed views)."""
 
     byte_length: Count
     uri: str | None = None
 
 
-class Compressed(_Part):
+class Compressed(msgspec.Struct, frozen=True, rename="camel"):
     """The extension object of a compressed buffer view."""
 
     buffer: Index
@@ -42,14 +38,14 @@ class Compressed(_Part):
     filter: str = "NONE"
 
 
-class ViewExtensions(_Part):
+class ViewExtensions(msgspec.Struct, frozen=True, rename="camel"):
     """Extensions of a buffer view that we know: two names for one thing."""
 
     khr: Compressed | None = field(default=None, name="KHR_meshopt_compression")
     ext: Compressed | None = field(default=None, name="EXT_meshopt_compression")
 
 
-class BufferView(_Part):
+class BufferView(msgspec.Struct, frozen=True, rename="camel"):
     """A stretch of a buffer."""
 
     buffer: Index
@@ -59,7 +55,7 @@ class BufferView(_Part):
     extensions: ViewExtensions = ViewExtensions()
 
 
-class SparseIndices(_Part):
+class SparseIndices(msgspec.Struct, frozen=True, rename="camel"):
     """Which elements differ."""
 
     buffer_view: Index
@@ -67,14 +63,14 @@ class SparseIndices(_Part):
     byte_offset: Index = 0
 
 
-class SparseValues(_Part):
+class SparseValues(msgspec.Struct, frozen=True, rename="camel"):
     """What they are instead."""
 
     buffer_view: Index
     byte_offset: Index = 0
 
 
-class Sparse(_Part):
+class Sparse(msgspec.Struct, frozen=True, rename="camel"):
     """The few elements in which an accessor differs from its buffer view, or from zero."""
 
     count: Count
@@ -82,7 +78,7 @@ class Sparse(_Part):
     values: SparseValues
 
 
-class Accessor(_Part):
+class Accessor(msgspec.Struct, frozen=True, rename="camel"):
     """A typed array in a buffer view."""
 
     component_type: int
@@ -95,7 +91,7 @@ class Accessor(_Part):
     name: str | None = None
 
 
-class Primitive(_Part):
+class Primitive(msgspec.Struct, frozen=True, rename="camel"):
     """A surface with one material, and how its morph targets change it."""
 
     attributes: dict[str, Index]
@@ -106,7 +102,7 @@ class Primitive(_Part):
     extras: Any = None
 
 
-class Mesh(_Part):
+class Mesh(msgspec.Struct, frozen=True, rename="camel"):
     """Primitives that share their morph targets."""
 
     primitives: list[Primitive]
@@ -114,21 +110,21 @@ class Mesh(_Part):
     extras: Any = None
 
 
-class Pbr(_Part):
+class Pbr(msgspec.Struct, frozen=True, rename="camel"):
     """The plain part of a material."""
 
     base_color_factor: tuple[Number, Number, Number, Number] = (1.0, 1.0, 1.0, 1.0)
     base_color_texture: dict[str, Any] | None = None
 
 
-class Material(_Part):
+class Material(msgspec.Struct, frozen=True, rename="camel"):
     """How a surface looks."""
 
     pbr_metallic_roughness: Pbr | None = None
     name: str | None = None
 
 
-class Node(_Part):
+class Node(msgspec.Struct, frozen=True, rename="camel"):
     """A place in the scene. `matrix` is column by column; rotation is xyzw."""
 
     children: list[Index] = []
@@ -141,20 +137,20 @@ class Node(_Part):
     name: str | None = None
 
 
-class Skin(_Part):
+class Skin(msgspec.Struct, frozen=True, rename="camel"):
     """Bones that carry a mesh."""
 
     joints: list[Index]
     inverse_bind_matrices: Index | None = None
 
 
-class Scene(_Part):
+class Scene(msgspec.Struct, frozen=True, rename="camel"):
     """Nodes to show together."""
 
     nodes: list[Index] = []
 
 
-class Document(_Part):
+class Document(msgspec.Struct, frozen=True, rename="camel"):
     """A glTF file without its buffers."""
 
     asset: Asset
