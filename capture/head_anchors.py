@@ -42,6 +42,7 @@ _LEAST_ANCHORS = 6
 # (artists' shapes scatter by some millimetres).
 _REACH_M = 0.035
 _DOUBT = 0.3
+_LEAST_SIZE = 0.2  # of the reference face: anything less is no upright face
 
 
 def _reference() -> dict[str, Array]:
@@ -112,13 +113,18 @@ def place_carrier(head: Head) -> Callable[[Array], Array]:
     """How places (…, 3) in m on the reference head lie on an upright `head` of other proportions.
 
     First width, height and position of the whole face, then what the anchors near a place add to
-    that. A head with fewer than six anchors is taken for the reference head itself.
+    that. A head with fewer than six anchors, or one that does not stand upright, is taken for the
+    reference head itself. Swapped names of left and right do no harm.
     """
     reference, here = shared_anchors(shape_centres(head))
     if len(reference) < _LEAST_ANCHORS:
         return np.asarray
     middle, centre = reference.mean(axis=0), here.mean(axis=0)
     wide, tall = (_slope(reference[:, k] - middle[k], here[:, k] - centre[k]) for k in (0, 1))
+    if wide < 0:
+        wide, reference = -wide, reference * [-1.0, 1.0, 1.0]
+    if min(wide, tall) < _LEAST_SIZE:
+        return np.asarray
     scale = np.array([wide, tall, np.sqrt(wide * tall)])
 
     def roughly(places: Array) -> Array:
