@@ -143,7 +143,7 @@ def _colour(surface: Surface) -> Floats:
 
 def _welded(head: Head) -> Head:
     """Join vertices that lie in one place and move alike: files split them at texture seams."""
-    size = float(np.ptp(head.vertices, axis=0).max()) or 1.0
+    size = max(float(np.ptp(head.vertices, axis=0).max()), 1e-6)
     keys = _row_keys([head.vertices, *head.deltas], _WELD * size)
     _, kept, joined = np.unique(keys, return_index=True, return_inverse=True)
     triangles = joined.reshape(-1)[head.triangles].astype(np.int32)

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 MAX_VERTICES = 400_000
 MAX_TARGETS = 512
+MAX_COORDINATE = 1e7
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
 
@@ -43,8 +44,8 @@ def read_surfaces(file: Gltf) -> list[Surface]:
     """Every triangle surface of the file's scene.
 
     Raises:
-        DataError: something points outside of the file, the nodes form a loop, or there are more
-            than 400 000 vertices or 512 targets.
+        DataError: something points outside of the file, the nodes form a loop, there are more than
+            400 000 vertices or 512 targets, or coordinates of 10⁷ and more.
     """
     placed = list(_placed_nodes(file))
     world = {index: matrix for index, matrix, _ in placed}
@@ -57,10 +58,23 @@ def read_surfaces(file: Gltf) -> list[Surface]:
         for primitive in mesh.primitives:
             if primitive.mode in (_TRIANGLES, _STRIP, _FAN):  # the others are points and lines
                 found.append(_surface(file, node, mesh, primitive, matrix, world, names))
-        total = sum(len(surface.vertices) for surface in found)
-        if total > MAX_VERTICES:
-            raise file.error(f"expected at most {MAX_VERTICES} vertices, got {total} and more")
+                _expect_sane(file, found[-1])
+        _expect_few(file, sum(len(surface.vertices) for surface in found))
     return found
+
+
+def _expect_few(file: Gltf, vertices: int) -> None:
+    if vertices > MAX_VERTICES:
+        raise file.error(f"expected at most {MAX_VERTICES} vertices, got {vertices} and more")
+
+
+def _expect_sane(file: Gltf, surface: Surface) -> None:
+    for values in (surface.vertices, *(moved for _, moved in surface.targets)):
+        if not (np.abs(values) < MAX_COORDINATE).all():  # also false for what is no number
+            raise file.error(
+                f"{'/'.join(surface.labels) or 'a surface'}: expected coordinates below "
+                f"{MAX_COORDINATE:g}, got {np.abs(values).max():g}"
+            )
 
 
 def _nth(file: Gltf, kind: str, items: list[T], index: int) -> T:
@@ -116,6 +130,7 @@ def _surface(
     if "POSITION" not in primitive.attributes:
         raise file.error(f"mesh {mesh.name or node.mesh}: a primitive has no POSITION")
     points = file.floats(primitive.attributes["POSITION"], ("VEC3",))
+    _expect_few(file, len(points))
     matrices = matrix[None]
     if node.skin is not None and "JOINTS_0" in primitive.attributes:
         skin = _nth(file, "skin", file.document.skins, node.skin)

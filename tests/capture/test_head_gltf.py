@@ -385,6 +385,24 @@ def test_numbers_that_are_not_finite_are_refused(
         read_gltf_head(writer.glb(tmp_path / "a.glb"))
 
 
+@pytest.mark.parametrize(
+    ("vertices", "complaint"),
+    [
+        (np.full((3, 3), 1e30, np.float32), r"coordinates below 1e\+07, got 1e\+30"),
+        (np.zeros((400_001, 3), np.float32), "at most 400000 vertices, got 400001"),
+    ],
+)
+def test_what_is_too_large_is_refused(
+    face: Head, writer: Writer, tmp_path: Path, vertices: np.ndarray, complaint: str
+) -> None:
+    primitive = writer.primitive(face, ())
+    primitive["attributes"]["POSITION"] = writer.array(vertices)
+    primitive["indices"] = writer.array(np.arange(3).astype("<u2"))
+    writer.mesh([primitive], [])
+    with pytest.raises(DataError, match=complaint):
+        read_gltf_head(writer.glb(tmp_path / "a.glb"))
+
+
 def test_a_compressed_view_of_another_size_is_refused(
     face: Head, writer: Writer, tmp_path: Path
 ) -> None:
