@@ -9,6 +9,7 @@ import pytest
 from capture import rotations
 from capture.blendshapes import INDEX, MIRROR
 from capture.head import Head, build_head, find_sites, head_from_gltf, head_from_npz, site_responses
+from capture.head_anchors import REFERENCE, shape_centres
 from firmware_host.errors import DataError
 from firmware_host.layout import FACE_12, SensorLayout, Slot
 
@@ -170,6 +171,13 @@ def test_the_muscles_of_an_avatar_move_the_sensors_on_them(
     # The same muscle on the other side must not.
     if "Left" in shape or "Right" in shape:
         assert way_mm[MIRROR[INDEX[shape]]] < 0.4 * way_mm[INDEX[shape]]
+
+
+def test_the_reference_centres_are_those_of_the_measured_head(data: Path) -> None:
+    centres = shape_centres(head_from_npz(data / "mesh" / "ict_face.npz"))
+    assert len(REFERENCE) == 19
+    for name, place in REFERENCE.items():
+        np.testing.assert_allclose(centres[name], place, atol=6e-4)
 
 
 def test_patches_turn_like_those_of_a_measured_head(head: Head, data: Path) -> None:
