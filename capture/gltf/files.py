@@ -6,7 +6,6 @@ that names the file and the place in it.
 
 import base64
 import binascii
-import struct
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.gltf import meshopt
+from capture.gltf.containers import GLB_MAGIC, read_bytes, split_glb
 from capture.gltf.schema import Accessor, BufferView, Compressed, Document, Sparse
 from firmware_host.errors import DataError
 
 Array = NDArray[np.generic]
 
-MAX_FILE_BYTES = 512 << 20
 MAX_VIEW_BYTES = 256 << 20
 MAX_ELEMENTS = 8_000_000
 
@@ -32,8 +31,6 @@ DTYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126:
 # Extensions that a file may require of us: those we implement, and those about looks alone.
 _IMPLEMENTED = {"KHR_mesh_quantization", "EXT_meshopt_compression", "KHR_meshopt_compression"}
 _LOOKS = ("KHR_materials_", "KHR_texture_", "EXT_texture_", "MSFT_texture_", "KHR_lights_", "VRM")
-
-_GLB_MAGIC, _JSON_CHUNK, _BIN_CHUNK = b"glTF", b"JSON", b"BIN\0"
 
 
 class Gltf:
@@ -46,8 +43,8 @@ class Gltf:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        raw = _read(path, "a head", MAX_FILE_BYTES)
-        text, self._binary = _split_glb(path, raw) if raw[:4] == _GLB_MAGIC else (raw, None)
+        raw = read_bytes(path, "a head")
+        text, self._binary = split_glb(path, raw) if raw[:4] == GLB_MAGIC else (raw, None)
         try:
             self.document = msgspec.json.decode(text, type=Document)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -226,7 +223,7 @@ class Gltf:
                 raise self.error(f"buffer {index}: not base64: {error}") from error
         if "://" in uri:
             raise self.error(f"buffer {index}: expected a file beside it, got {uri[:60]!r}")
-        return _read(self.path.parent / unquote(uri), f"buffer {index}", MAX_FILE_BYTES)
+        return read_bytes(self.path.parent / unquote(uri), f"buffer {index}")
 
     @cached_property
     def roots(self) -> list[int]:
@@ -239,41 +236,3 @@ class Gltf:
             return list(document.scenes[chosen].nodes)
         children = {child for node in document.nodes for child in node.children}
         return [i for i in range(len(document.nodes)) if i not in children]
-
-
-def _read(path: Path, what: str, most: int) -> bytes:
-    """The bytes of a file. Raises DataError where it is missing, unreadable or larger."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{path}: cannot read {what}: {why}") from error
-    if len(data) > most:
-        raise DataError(f"{path}: expected {what} of at most {most} bytes, got more")
-    return data
-
-
-def _split_glb(path: Path, raw: bytes) -> tuple[bytes, bytes | None]:
-    """The JSON and the binary chunk of a `.glb`: glTF 2.0 specification, section 4.4."""
-    if len(raw) < 20:
-        raise DataError(f"{path}: expected a .glb of at least 20 bytes, got {len(raw)}")
-    version, length = struct.unpack_from("<II", raw, 4)
-    if version != 2:
-        raise DataError(f"{path}: expected a .glb of version 2, got version {version}")
-    if length > len(raw):
-        raise DataError(f"{path}: expected {length} bytes, got {len(raw)}", "it was cut short")
-    chunks: dict[bytes, bytes] = {}
-    at = 12
-    while at + 8 <= length:
-        size, kind = struct.unpack_from("<I4s", raw, at)
-        at += 8
-        if at + size > length:
-            raise DataError(
-                f"{path}: the {kind!r} chunk ends at byte {at + size}, the file at {length}"
-            )
-        chunks.setdefault(kind, raw[at : at + size])
-        at += size
-    if _JSON_CHUNK not in chunks:
-        raise DataError(f"{path}: expected a JSON chunk, got {', '.join(map(repr, chunks))}")
-    return chunks[_JSON_CHUNK], chunks.get(_BIN_CHUNK)
