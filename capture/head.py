@@ -11,6 +11,7 @@ import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES
 from capture.head_files import cache_path, head_from_npz, identity_head, read_cached, write_cached
+from capture.head_gltf import head_from_gltf
 from capture.head_mesh import Head
 from capture.head_sites import Site, SiteResponses, find_sites, site_responses
 
@@ -20,6 +21,7 @@ __all__ = [
     "SiteResponses",
     "build_head",
     "find_sites",
+    "head_from_gltf",
     "head_from_npz",
     "identity_head",
     "site_responses",

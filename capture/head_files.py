@@ -80,6 +80,11 @@ def head_from_npz(path: Path | str) -> Head:
     return _ict_head(Path(path), None)
 
 
+def npz_shape_names(path: Path | str) -> tuple[str, ...]:
+    """How an ICT-FaceKit head spells its shapes. Raises DataError as `head_from_npz` does."""
+    return tuple(str(name) for name in _read_arrays(Path(path), ("names",))["names"].ravel())
+
+
 def identity_head(path: Path | str, coefficients: ArrayLike) -> Head:
     """The head of another person: the neutral plus Σ cᵢ · identityᵢ, same shapes.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,20 @@ class Head:
     triangles: NDArray[np.int32]
     deltas: Floats
     colours: Floats
+
+    @classmethod
+    def from_gltf(cls, path: Path | str) -> "Head":
+        """Read `.glb` or `.gltf`, see `capture.head_gltf`. Raises DataError where it is no head."""
+        from capture.head_gltf import head_from_gltf
+
+        return head_from_gltf(path)
+
+    @classmethod
+    def from_npz(cls, path: Path | str) -> "Head":
+        """Read an ICT-FaceKit `.npz`, see `capture.head_files`. Raises DataError likewise."""
+        from capture.head_files import head_from_npz
+
+        return head_from_npz(path)
 
     def deform(self, weights: ArrayLike) -> Floats:
         """Vertices (…, V, 3) at `weights` (…, 52), in canonical order.

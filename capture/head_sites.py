@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.head_anchors import moving_piece, place_carrier
 from capture.head_mesh import Head
 from firmware_host.errors import DataError
-from firmware_host.layout import SensorLayout, Slot
+from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
 
 Array = NDArray[np.float64]
@@ -41,17 +42,28 @@ class SiteResponses:
 
 
 def find_sites(head: Head, layout: SensorLayout) -> tuple[Site, ...]:
-    """The patch of outer skin nearest to each slot's nominal position.
+    """The patch of outer skin nearest to where each slot's position lies on this head.
 
-    The reference is worn on bone: for it, skin that some shape moves is passed over.
+    Positions are those of the reference head of `head_anchors`; the shapes of `head` say where the
+    same anatomy is on it. The sensor on bone is the layout's reference: for it, skin that some
+    shape moves is passed over.
 
     Raises:
         DataError: a slot is more than 30 mm from any skin.
     """
     skin = _outer_skin(head)
+    if not len(skin):
+        raise DataError("the head has no skin that faces outwards, expected a face around its axis")
+    carried = place_carrier(head)
     travel = np.linalg.norm(head.deltas[:, skin], axis=-1).max(axis=0)
     return tuple(
-        _site(head, skin, slot, _BONE * travel if slot.name == layout.reference else 0.0 * travel)
+        _site(
+            head,
+            skin,
+            slot.name,
+            carried(np.array(slot.position_m)),
+            _BONE * travel if slot.name == layout.reference else 0.0 * travel,
+        )
         for slot in layout.slots
     )
 
@@ -61,28 +73,16 @@ def _outer_skin(head: Head) -> NDArray[np.int64]:
     outward = head.vertices * np.array([1.0, 0.35, 1.0], np.float32)
     outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
     facing = np.einsum("vk,vk->v", outward, head.normals(head.vertices)) > _OUTWARD
-    return np.flatnonzero(facing & _in_largest_piece(head))
+    return np.flatnonzero(facing & moving_piece(head))
 
 
-def _in_largest_piece(head: Head) -> NDArray[np.bool_]:
-    """Whether vertices belong to the largest connected piece, which is the skin."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    count = len(head.vertices)
-    a, b = head.triangles[:, :2].T, head.triangles[:, 1:].T
-    edges = coo_matrix((np.ones(a.size, np.int8), (a.ravel(), b.ravel())), (count, count))
-    piece = connected_components(edges, directed=False)[1]
-    return np.asarray(piece == np.bincount(piece).argmax())
-
-
-def _site(head: Head, skin: NDArray[np.int64], slot: Slot, detour: Floats) -> Site:
+def _site(head: Head, skin: NDArray[np.int64], name: str, position: Array, detour: Floats) -> Site:
     points = head.vertices[skin].astype(float)
-    away = np.linalg.norm(points - np.array(slot.position_m), axis=1)
+    away = np.linalg.norm(points - position, axis=1)
     nearest = int((away + detour).argmin())
     if away[nearest] > _FARTHEST_M:
         raise DataError(
-            f"slot {slot.name!r} lies {1e3 * away[nearest]:.0f} mm from the nearest skin of this "
+            f"slot {name!r} lies {1e3 * away[nearest]:.0f} mm from the nearest skin of this "
             f"head, expected at most {1e3 * _FARTHEST_M:.0f} mm",
             "slot positions are metres in the head frame (+x the wearer's left, +y up, +z forward)",
         )
@@ -90,7 +90,7 @@ def _site(head: Head, skin: NDArray[np.int64], slot: Slot, detour: Floats) -> Si
     # A coarse mesh may have too few vertices in the radius to see a rotation: take six at least.
     order = np.argsort(np.linalg.norm(points - centre, axis=1))
     within = int((np.linalg.norm(points - centre, axis=1) <= PATCH_RADIUS_M).sum())
-    return Site(slot.name, skin[order[: max(within, 6)]], centre)
+    return Site(name, skin[order[: max(within, 6)]], centre)
 
 
 def site_responses(head: Head, sites: tuple[Site, ...]) -> SiteResponses:

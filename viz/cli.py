@@ -1,11 +1,14 @@
 """Verbs that show faces: render, view, head."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from firmware_host.errors import ConfigError
+
+if TYPE_CHECKING:
+    from capture.head import Head
 
 app = typer.Typer(rich_markup_mode=None)
 head_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -13,6 +16,10 @@ app.add_typer(head_app, name="head", help="Look at the head mesh and its 52 shap
 
 Size = Annotated[int, typer.Option(min=64, max=2048, help="Pixels of one head's square, even.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+HeadFile = Annotated[
+    Path | None,
+    typer.Option("--head", metavar="FILE", help="Another head: .glb, .gltf or .npz; default ours."),
+]
 RendererName = Annotated[
     str, typer.Option(metavar="auto|open3d|software", help="What draws; auto takes what works.")
 ]
@@ -41,6 +48,7 @@ def render(
         float | None,
         typer.Option(help="The second that a .png shows; default the most expressive moment."),
     ] = None,
+    head: HeadFile = None,
     renderer: RendererName = "auto",
     force: Force = False,
 ) -> None:
@@ -60,7 +68,7 @@ def render(
     stretch = common_stretch(tracks, start if at is None else at, seconds)
     draw_to_file(
         staged(tracks), captions, out, stretch,
-        fps=fps, size=_even(size), at_s=at, prefer=prefer_named(renderer),
+        fps=fps, size=_even(size), at_s=at, prefer=prefer_named(renderer), head=_head(head),
     )  # fmt: skip
     typer.echo(out)
 
@@ -106,6 +114,7 @@ def view(
 def sheet(
     out: Annotated[Path, typer.Option(help="The .png to write.")],
     size: Annotated[int, typer.Option(min=64, max=1024, help="Pixels of one cell.")] = 224,
+    head: HeadFile = None,
     renderer: RendererName = "auto",
     force: Force = False,
 ) -> None:
@@ -115,16 +124,61 @@ def sheet(
     """
     from contextlib import closing
 
-    from capture.head import standard_head
     from viz.offscreen import open_renderer, prefer_named
     from viz.sheet import shape_sheet
     from viz.video import write_png
 
     _check_out(out, (".png",), force)
-    prefer = prefer_named(renderer)
-    with closing(open_renderer(2 * size, prefer=prefer, captions=False)) as opened:
-        write_png(out, shape_sheet(standard_head(), opened))
+    prefer, mesh = prefer_named(renderer), _head(head)
+    with closing(open_renderer(2 * size, prefer=prefer, head=mesh, captions=False)) as opened:
+        write_png(out, shape_sheet(mesh, opened))
     typer.echo(out)
+
+
+@head_app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A head: .glb, .gltf or .npz.")],
+    layout: Annotated[str, typer.Option(help="Sensors that must find their places.")] = "face-12",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Say which of the 52 shapes a head has, how large it is, and where sensors sit on it.
+
+    Exit code 1 where a shape is missing or moves nothing (tongueOut may), left and right are
+    swapped, or a sensor finds no place.
+
+    Example: imusic head check avatar.glb
+    """
+    import msgspec
+    from rich.console import Console
+
+    from capture.head_check import check_head
+    from firmware_host.layout import LAYOUTS
+    from viz.head_table import fact_table, site_table
+
+    if layout not in LAYOUTS:
+        raise ConfigError(f"--layout: expected {', '.join(LAYOUTS)}, got {layout!r}")
+    report = check_head(file, LAYOUTS[layout])
+    if as_json:
+        problems = {"problems": report.problems}
+        typer.echo(msgspec.json.encode(msgspec.to_builtins(report) | problems).decode())
+    else:
+        console = Console()
+        console.print(fact_table(report))
+        if report.sites:
+            console.print(site_table(report))
+        for problem in report.problems:
+            typer.echo(problem)
+        if not report.problems:
+            typer.echo("ready to use")
+    raise typer.Exit(1 if report.problems else 0)
+
+
+def _head(path: Path | None) -> "Head":
+    """The head to draw on. Raises DataError or ConfigError where `path` is none."""
+    from capture.head import standard_head
+    from capture.head_check import read_head
+
+    return standard_head() if path is None else read_head(path)
 
 
 def _check_out(path: Path, suffixes: tuple[str, ...], force: bool) -> None:

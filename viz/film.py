@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capture.head import Head
 from firmware_host.errors import ConfigError
 from viz.offscreen import Prefer, open_renderer
 from viz.scene import Image, Panel, Renderer
@@ -113,10 +114,12 @@ def draw_to_file(
     size: int = SIZE,
     at_s: float | None = None,
     prefer: Prefer = "auto",
+    head: Head | None = None,
 ) -> None:
     """Draw `tracks` side by side into `out`: a video, or by the suffix `.png` one moment.
 
-    That moment is `at_s`, or by default the first track's most expressive one in `stretch`.
+    That moment is `at_s`, or by default the first track's most expressive one in `stretch`. The
+    head is ours by default.
 
     Raises:
         ConfigError: `out` cannot have that name.
@@ -124,7 +127,7 @@ def draw_to_file(
     """
     still = out.suffix.lower() == ".png"
     smooth = 2 if still else 1  # hundreds of frames are waited for, one is looked at
-    with closing(open_renderer(size, len(tracks), prefer, smooth=smooth)) as renderer:
+    with closing(open_renderer(size, len(tracks), prefer, head, smooth=smooth)) as renderer:
         if still:
             moment = most_expressive_s(tracks[0], *stretch) if at_s is None else at_s
             write_still(renderer, tracks, captions, out, moment)

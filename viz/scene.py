@@ -18,8 +18,9 @@ from firmware_host.samples import Floats
 Image = NDArray[np.uint8]
 
 FIELD_OF_VIEW_RAD = np.deg2rad(18.0)  # a portrait lens: little perspective, faces stay faces
-# Of the neutral head's height: how much of the neck lies under the picture, and air on top.
-NECK_CUT, HEADROOM = 0.04, 0.05
+# Of the neutral head's height: how much of the neck lies under the picture, air on top, and what
+# must be below the chin (which is nearer to the camera than the middle that is fitted).
+NECK_CUT, HEADROOM, CHIN_ROOM = 0.04, 0.05, 0.15
 CAPTION_SHARE = 0.1  # of the panel's height
 
 _CAMERA_AXES = np.array([1, -1, -1], np.float32)  # head axes to camera axes, and back
@@ -98,6 +99,7 @@ class Scene:
         low, high = head.vertices.min(axis=0), head.vertices.max(axis=0)
         tall = float(high[1] - low[1])
         bottom, top = low[1] + NECK_CUT * tall, high[1] + HEADROOM * tall
+        bottom = min(bottom, _chin(head) - CHIN_ROOM * tall)  # a head without a neck
         self.centre = np.array([0, bottom + top, low[2] + high[2]], np.float32) / 2
         reach = float(max(top - bottom, high[0] - low[0])) / 2
         self.distance = float(reach / np.tan(FIELD_OF_VIEW_RAD / 2))
@@ -151,6 +153,13 @@ class Scene:
         if self._strip is None or self._strip[0] != captions:
             self._strip = captions, caption_strip(captions, self.size, self.caption_px)
         return np.concatenate([heads, self._strip[1]])
+
+
+def _chin(head: Head) -> float:
+    """Height of the lowest point in the front third of the neutral head, m."""
+    depth = head.vertices[:, 2]
+    front = depth > depth.max() - np.ptp(depth) / 3
+    return float(head.vertices[front, 1].min())
 
 
 def shade(normals: Floats, to_eye: Floats, albedo: Floats) -> Floats:

@@ -1,10 +1,13 @@
 """The verbs `render` and `head sheet`: their answers to what cannot be."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.head import build_head
 from imusic.cli import main
 
 
@@ -59,3 +62,65 @@ def test_the_sheet_is_written(tmp_path, capsys):
 def test_a_headless_view_needs_an_end(capsys):
     assert main(["view", "--headless"]) == 2
     assert "--headless needs --seconds" in capsys.readouterr().err
+
+
+def other_head(path, names=ARKIT_NAMES):
+    """An ICT-FaceKit style file made of our own head, with shapes `names`."""
+    ours = build_head()
+    np.savez(
+        path,
+        verts=ours.vertices,
+        faces=ours.triangles,
+        names=np.array(names),
+        deltas=ours.deltas[: len(names)] * 1.5,
+    )
+    return path
+
+
+def test_a_whole_head_checks_with_0_and_a_table(tmp_path, capsys):
+    assert main(["head", "check", str(other_head(tmp_path / "head.npz"))]) == 0
+    shown = capsys.readouterr().out
+    for expected in ("52 of 52", "frontalis_left", "mouthSmileLeft", "ready to use"):
+        assert expected in shown
+
+
+def test_a_head_that_lacks_shapes_checks_with_1_and_says_which(tmp_path, capsys):
+    path = other_head(tmp_path / "head.npz", ARKIT_NAMES[:50])
+    assert main(["head", "check", str(path), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["missing"] == ["noseSneerRight", "tongueOut"]
+    assert told["problems"] == ["noseSneerRight is missing"]
+    assert len(told["sites"]) == 12
+    assert main(["head", "check", str(path)]) == 1
+    assert "noseSneerRight is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (["head", "check", "gone.glb"], "gone.glb: cannot read a head"),
+        (["head", "check", "head.obj"], "expected a head as .glb, .gltf or .npz"),
+        (["head", "check", "gone.glb", "--layout", "face-99"], "expected face-12"),
+        (["head", "sheet", "--out", "s.png", "--head", "gone.npz"], "gone.npz"),
+    ],
+)
+def test_what_is_no_head_is_one_line(tmp_path, monkeypatch, capsys, argv, complaint):
+    monkeypatch.chdir(tmp_path)
+    assert main(argv) == 2
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_can_be_of_another_head(prediction, tmp_path):
+    path = other_head(tmp_path / "head.npz")
+    plain = ["--size", "64", "--renderer", "software"]
+    drawn = []
+    for name, head in (("ours.png", []), ("theirs.png", ["--head", str(path)])):
+        out = tmp_path / name
+        assert main(["render", str(prediction), "--out", str(out), *plain, *head]) == 0
+        drawn.append(cv2.imread(str(out)))
+    assert drawn[0].shape == drawn[1].shape
+    assert (drawn[0] != drawn[1]).any()
+    out = tmp_path / "sheet.png"
+    assert main(["head", "sheet", "--out", str(out), "--head", str(path), *plain]) == 0
+    assert cv2.imread(str(out)).shape[1] == 8 * 64
