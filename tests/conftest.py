@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("imusic", deadline=None)
+settings.load_profile("imusic")
 
 DATA = Path(os.environ.get("IMUSIC_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
 
