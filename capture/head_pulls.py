@@ -105,16 +105,17 @@ mouthRollLower @60
 mouthRollUpper @60
   slit_upper 0 1.8 -11.1  philtrum 0 -5.5 -2  slit_lower 0 -0.1 -0.1  nose_tip 0 0 -0.2
   chin_ball 0 0 0  lip_side 0.3 -5.8 -2.1  ala 0.1 0 -0.3  slit_corner 0.9 0.9 -3
-  nose_flank 0 0 0  subnasale 0 -2.7 -0.9  slit_upper_side 0.5 1.3 -9.8  mid_cheek 1.4 0.6 0.4
+  nose_flank 0 0 0  subnasale 0 -2.7 -0.9  slit_upper_side 0.5 2.6 -9.4  mid_cheek 1.4 0.6 0.4
   nasion 0 0 0  under_eye 0 0 0  lid_lower_inner 0 0 0
 mouthShrugLower @60
-  mentalis 0 11.1 1.9  submental 0 3.8 5.3  slit_lower 0 6.9 5.5  slit_upper 0 0 0
+  mentalis 0 11.1 1.9  submental 0 3.8 5.3  slit_lower 0 5.4 6.4  slit_upper 0 1.6 -0.5
   jowl -1.2 4.1 2.2  subnasale 0 0 0  slit_corner 0.8 2.3 2.4  menton 0 8.2 4.5
   lip_bottom 0 7.6 5.2  lip_lower_side 0.8 5.7 4.4  chin_ball_side -0.5 9.9 1.7
-  mid_cheek 0.1 0.2 0.3  nose_ridge 0 0 0
+  mid_cheek 0.1 0.2 0.3  nose_ridge 0 0 0  lip_top 0 0.8 -0.3  lip_upper_full 0 1.4 -0.6
+  slit_lower_side 0.4 4.4 6.6  slit_upper_side 0 2.2 -0.8
 mouthShrugUpper @60
   lip_top 0 5.7 0.2  alar_base 0 1.2 0  slit_lower 0 0 0  lip_upper_side 0.2 3.2 0.2
-  mentalis 0 0 0  nose_flank 0 0 0  lip_corner_up 0 0.3 0  cheek_front 0 0 0  slit_upper 0 5.3 1
+  mentalis 0 0 0  nose_flank 0 0 0  lip_corner_up 0 0.3 0  cheek_front 0 0 0  slit_upper 0 3.4 1
   philtrum 0 4 -0.2  nose_tip 0 0 0  nasolabial 0 0.1 0
 mouthSmileLeft @60
   mouth_corner 7.1 10.5 -9.1  cheek_side 5.7 5 0.8  jowl_back 2.6 6.4 -1.2  cheek 4.4 4.4 2.5
