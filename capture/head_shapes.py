@@ -4,6 +4,8 @@ Every shape is a mechanism (the jaw's hinge, the lid's roll over the eyeball, or
 pulls of `head_pulls` that carry the named points the rest of their way.
 """
 
+from functools import cache
+
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES, INDEX, mirrored_name
@@ -37,7 +39,7 @@ def skin_deltas(skin: Skin) -> Array:
 def left_deltas(skin: Skin) -> Array:
     """Displacements (52, V, 3) of anything that lies on the skin; right shapes stay zero."""
     deltas = np.zeros((len(ARKIT_NAMES), *skin.vertices.shape))
-    pulls = _read_pulls(PULLS)
+    pulls = read_pulls()
     share = jaw_share(skin.chart)[:, None]
     for name in ARKIT_NAMES:
         if "Right" in name:
@@ -72,10 +74,11 @@ def _keep_out_of_eyes(moved: Array, skin: Skin) -> Array:
     return moved
 
 
-def _read_pulls(text: str) -> dict[str, tuple[float, dict[str, Array]]]:
-    """Shape name → reach and displacement (3,) per named point."""
+@cache
+def read_pulls() -> dict[str, tuple[float, dict[str, Array]]]:
+    """`head_pulls` as shape name → reach in mm and displacement (3,) in mm per named point."""
     pulls: dict[str, tuple[float, dict[str, Array]]] = {}
-    for entry in text.replace("\n  ", "  ").strip().splitlines():
+    for entry in PULLS.replace("\n  ", "  ").strip().splitlines():
         name, reach, *words = entry.split()
         points = {
             words[i]: np.array([float(word) for word in words[i + 1 : i + 4]])
