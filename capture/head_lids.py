@@ -8,7 +8,7 @@ just so far that no mixture of them does.
 import numpy as np
 
 from capture.blendshapes import INDEX
-from capture.head_chart import lid_margin
+from capture.head_chart import lid_margin, mirrored
 from capture.head_measures import LANDMARKS, Array
 from capture.head_rings import LID_EDGE, LID_INSIDE
 from capture.head_surface import EYE_CENTRE, EYE_RADIUS, Skin
@@ -26,13 +26,13 @@ _LID_REACH = 10.5
 # Shapes whose every mixture in [0, 1] must clear the eye, and how willingly each gives way. A blink
 # gives least: its lids have to meet.
 _YIELD = {
-    "eyeBlinkLeft": 0.15,
-    "eyeLookDownLeft": 0.6,
-    "eyeLookInLeft": 1.0,
-    "eyeLookOutLeft": 1.0,
-    "eyeLookUpLeft": 1.0,
-    "eyeSquintLeft": 0.6,
-    "eyeWideLeft": 1.0,
+    "eyeBlink": 0.15,
+    "eyeLookDown": 0.6,
+    "eyeLookIn": 1.0,
+    "eyeLookOut": 1.0,
+    "eyeLookUp": 1.0,
+    "eyeSquint": 0.6,
+    "eyeWide": 1.0,
 }
 _CLEARANCE = 0.1  # mm between eyeball and skin, at least; rounding to float32 costs 1e-5
 _REACH = 27.0  # mm from the eye's centre within which skin can come near it
@@ -96,16 +96,17 @@ def _lid_slide(points: Array, angle: float) -> Array:
 # ── clearance ─────────────────────────────────────────────────────────────────────────────────
 
 
-def clear_of_eye(deltas: Array, skin: Skin) -> None:
-    """Change the left eye's shapes in `deltas` (52, V, 3) so that no mixture cuts the left eye.
+def clear_of_eye(deltas: Array, skin: Skin, side: str) -> None:
+    """Change the shapes of one eye in `deltas` (52, V, 3) so that no mixture of them cuts it.
 
     For every vertex: find the mixture that brings it nearest to the eye's centre, and if that is
     too near, push the shapes taking part straight out by what is missing; repeat. Where the
     nearest point clears the sphere, so does the whole box of mixtures, since it is convex.
     """
-    shapes = [INDEX[name] for name in _YIELD]
-    near = np.flatnonzero(np.linalg.norm(skin.vertices - EYE_CENTRE, axis=1) < _REACH)
-    offset, moved = skin.vertices[near] - EYE_CENTRE, deltas[np.ix_(shapes, near)]
+    shapes = [INDEX[name + side] for name in _YIELD]
+    away = skin.vertices - (EYE_CENTRE if side == "Left" else mirrored(EYE_CENTRE))
+    near = np.flatnonzero(np.linalg.norm(away, axis=1) < _REACH)
+    offset, moved = away[near], deltas[np.ix_(shapes, near)]
     yielding = np.array(list(_YIELD.values()))[:, None]
     weights = np.zeros(moved.shape[:2])
     for _ in range(_ROUNDS):

@@ -28,15 +28,25 @@ _SEAL_REACH = 22.0
 _LEAST_LID = 0.5  # mm of skin that must stay in front of the eyeball
 
 
-def skin_deltas(skin: Skin) -> Array:
-    """(52, V, 3) displacements of the skin at weight 1."""
-    deltas = left_deltas(skin)
+def skin_deltas(skin: Skin, reach: float = 1.0, strengths: Array | None = None) -> Array:
+    """(52, V, 3) displacements of the skin at weight 1.
+
+    Args:
+        skin: the neutral face.
+        reach: factor on how far each pull carries the skin.
+        strengths: (52,) factors on the shapes; None is all ones.
+    """
+    deltas = left_deltas(skin, reach)
     _seal_lips(deltas, skin)
-    clear_of_eye(deltas, skin)
-    return with_right(deltas, skin)
+    deltas = with_right(deltas, skin)
+    if strengths is not None:
+        deltas *= strengths[:, None, None]
+    for side in ("Left", "Right"):
+        clear_of_eye(deltas, skin, side)
+    return deltas
 
 
-def left_deltas(skin: Skin) -> Array:
+def left_deltas(skin: Skin, reach: float = 1.0) -> Array:
     """Displacements (52, V, 3) of anything that lies on the skin; right shapes stay zero."""
     deltas = np.zeros((len(ARKIT_NAMES), *skin.vertices.shape))
     pulls = read_pulls()
@@ -48,7 +58,8 @@ def left_deltas(skin: Skin) -> Array:
         if name.startswith("jaw"):
             moved += share * jaw_motion(name, skin.vertices)
         if name in pulls:
-            moved += _pulled(name, *pulls[name], skin)
+            distance, points = pulls[name]
+            moved += _pulled(name, reach * distance, points, skin)
         deltas[INDEX[name]] = _keep_out_of_eyes(moved, skin)
     return deltas
 
