@@ -1,6 +1,6 @@
 """Our head against a measured one: landmark errors of the neutral face and of every shape.
 
-    python benchmarks/head_fit.py                 # reads mesh/landmarks.csv where IMUSIC_DATA points
+    python benchmarks/head_fit.py    # reads mesh/landmarks.csv where IMUSIC_DATA points
 
 The table holds 87 points of ICT-FaceKit's light head (MIT, USC Institute for Creative Technologies)
 and how far each ARKit shape moves them. Three means of the displacement error are printed: over all
@@ -22,7 +22,8 @@ NEUTRAL_BOUND_MM, DISPLACEMENT_BOUND_MM = 4.0, 2.0
 def main() -> None:
     """Print the table; exit with 1 where a bound does not hold."""
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("--data", type=Path, default=os.environ.get("IMUSIC_DATA", "../shared/data"))
+    root = os.environ.get("IMUSIC_DATA", "../shared/data")
+    options.add_argument("--data", type=Path, default=root)
     with (Path(options.parse_args().data) / "mesh" / "landmarks.csv").open(newline="") as file:
         found = fit(parse_landmarks(file))
     print_neutral(found)

@@ -22,7 +22,7 @@ from capture.head_surface import Skin, build_skin
 Landmarks = dict[str, dict[str, Array]]
 
 # The 68 points of the iBUG scheme in our names, from the wearer's right to the left.
-_IBUG = """
+_IBUG_TEXT = """
 -ear_front -ear_low_front -jaw_branch -jaw_angle -jaw_low -jaw_middle -jaw_front -chin_side menton
 chin_side jaw_front jaw_middle jaw_low jaw_angle jaw_branch ear_low_front ear_front
 -brow_outer -brow_far -brow_middle -brow_near -brow_inner
@@ -34,7 +34,8 @@ canthus_inner lid_upper_inner lid_upper_outer canthus_outer lid_lower_outer lid_
 lip_lower_side lip_lower_near lip_bottom -lip_lower_near -lip_lower_side
 -slit_corner -slit_upper_side slit_upper slit_upper_side slit_corner
 slit_lower_side slit_lower -slit_lower_side
-""".split()
+"""
+_IBUG = tuple(_IBUG_TEXT.split())
 _CONTOUR = frozenset(_IBUG[:17]) - {"menton"}
 MOVED_MM = 1.0  # points that a shape moves less say little about it
 

@@ -81,9 +81,10 @@ FORMS: tuple[Form, ...] = (
     Form("philtrum", "lip_top", "subnasale", 1, 1.17, "slit_upper", (30, 15, 30), (0, -1, 0)),
     Form("eye_spacing", "-canthus_inner", "canthus_inner", 0, 2.05, "lid_upper_outer",
          (20, 22, 24), (1, 0, 0)),
-    # Asymmetry. Scans of that head were symmetrised in part, so these are lower bounds.
+    # Asymmetry, as far as those directions hold any; of real people we found no figures to read.
     Form("jaw_aside", "nasion", "menton", 0, 0.84, "menton", (50, 36, 50), (1, 0, 0), odd=True),
-    Form("nose_aside", "nasion", "nose_tip", 0, 0.34, "nose_tip", (14, 16, 16), (1, 0, 0), odd=True),
+    Form("nose_aside", "nasion", "nose_tip", 0, 0.34, "nose_tip", (14, 16, 16), (1, 0, 0),
+         odd=True),
     Form("mouth_tilt", "-mouth_corner", "mouth_corner", 1, 0.63, "mouth_corner", (16, 14, 20),
          (0, 1, 0), odd=True),
     Form("eye_tilt", "-canthus_inner", "canthus_inner", 1, 0.26, "lid_upper_outer", (20, 22, 24),
@@ -147,13 +148,8 @@ def _bump(form: Form, points: Array) -> Array:
     moved = _one_bump(form, points, centre, push)
     if centre[0] == 0.0:
         return moved
-    return moved + _one_bump(form, points, mirrored(centre), _other_side(form, push))
-
-
-def _other_side(form: Form, push: Array) -> Array:
-    return -mirrored(push) if form.odd and form.push[0] == 0 else (
-        push if form.odd else mirrored(push)
-    )
+    across = -mirrored(push) if form.odd else mirrored(push)
+    return moved + _one_bump(form, points, mirrored(centre), across)
 
 
 def _one_bump(form: Form, points: Array, centre: Array, push: Array) -> Array:

@@ -84,7 +84,7 @@ class Identity:
         for axis, (left, right, *_) in _SKEW.items():
             logarithms[left] += SKEW_SPREAD * amounts[axis]
             logarithms[right] -= SKEW_SPREAD * amounts[axis]
-        return np.exp(np.array(list(logarithms.values())))
+        return np.asarray(np.exp(list(logarithms.values())))
 
 
 STANDARD = Identity()

@@ -38,6 +38,7 @@ _CLEARANCE = 0.1  # mm between eyeball and skin, at least; rounding to float32 c
 _REACH = 27.0  # mm from the eye's centre within which skin can come near it
 _ROUNDS, _SWEEPS = 60, 4
 
+
 def lid_motion(name: str, skin: Skin) -> Array:
     """What the left lids do in a shape of the left eye, (V, 3) mm; zero for every other shape."""
     moved = np.zeros_like(skin.vertices)
@@ -103,7 +104,7 @@ def clear_of_eye(deltas: Array, skin: Skin, side: str) -> None:
     too near, push the shapes taking part straight out by what is missing; repeat. Where the
     nearest point clears the sphere, so does the whole box of mixtures, since it is convex.
     """
-    shapes = [INDEX[name + side] for name in _YIELD]
+    shapes = np.array([INDEX[name + side] for name in _YIELD])
     away = skin.vertices - (EYE_CENTRE if side == "Left" else mirrored(EYE_CENTRE))
     near = np.flatnonzero(np.linalg.norm(away, axis=1) < _REACH)
     offset, moved = away[near], deltas[np.ix_(shapes, near)]
@@ -138,4 +139,4 @@ def nearest_mixture(offset: Array, moved: Array, weights: Array, sweeps: int) ->
             wanted = np.clip(weights[k] - along, 0.0, 1.0)
             nearest += (wanted - weights[k])[:, None] * moved[k]
             weights[k] = wanted
-    return nearest
+    return np.asarray(nearest)

@@ -45,7 +45,7 @@ def build_pieces(reach: float = 1.0, strengths: Array | None = None) -> tuple[Pi
     skin = build_skin()
     deltas = skin_deltas(skin, reach, strengths)
     left_eye = _eyeball()
-    others = (
+    others: tuple[Piece, ...] = (
         left_eye,
         mirror_image(left_eye),
         *build_brows(reach),

@@ -4,10 +4,10 @@ One entry per shape: its name, the reach of its pulls in mm, then named points (
 '-' before a name is the wearer's right) with their displacement at weight 1 in mm. Shapes of the
 left side only are listed; the right ones are their mirror images. Points of a shape without sides
 stand for both halves. The displacements are measurements on ICT-FaceKit (MIT, (c) USC Institute
-for Creative Technologies) at those points, rounded to 0.1 mm; right-hand points of 0 hold that side
-still, as there. Ours are those of tongueOut, which that head lacks, and the lips' in both shrugs and
-in mouthRollUpper: measured, one lip passes up to 5 mm through the other; ours slide past. What is
-not listed (gaze, blinks, wide eyes) is a rotation and stands in `head_lids` and `head_parts`.
+for Creative Technologies) at those points, rounded to 0.1 mm; right-hand points of 0 hold that
+side still, as there. Ours are those of tongueOut, which that head lacks, and the lips' in both
+shrugs and in mouthRollUpper: moved as measured, one lip passes 3 mm deep through the other. What
+is not listed (gaze, blinks, wide eyes) is a rotation and stands in `head_lids` and `head_parts`.
 """
 
 PULLS = """
@@ -112,11 +112,11 @@ mouthRollUpper @60
   nose_flank 0 0 0  subnasale 0 -2.7 -0.9  slit_upper_side 0.5 2.6 -9.4  mid_cheek 1.4 0.6 0.4
   nasion 0 0 0  under_eye 0 0 0  lid_lower_inner 0 0 0
 mouthShrugLower @60
-  mentalis 0 11.1 1.9  submental 0 3.8 5.3  slit_lower 0 5.4 6.4  slit_upper 0 1.6 -0.5
+  mentalis 0 11.1 1.9  submental 0 3.8 5.3  slit_lower 0 5.2 7.4  slit_upper 0 2 -0.6
   jowl -1.2 4.1 2.2  subnasale 0 0 0  slit_corner 0.8 2.3 2.4  menton 0 8.2 4.5
   lip_bottom 0 7.6 5.2  lip_lower_side 0.8 5.7 4.4  chin_ball_side -0.5 9.9 1.7
-  mid_cheek 0.1 0.2 0.3  nose_ridge 0 0 0  lip_top 0 0.8 -0.3  lip_upper_full 0 1.4 -0.6
-  slit_lower_side 0.4 4.4 6.6  slit_upper_side 0 2.2 -0.8
+  mid_cheek 0.1 0.2 0.3  nose_ridge 0 0 0  lip_top 0 0.8 -0.3  lip_upper_full 0 1.9 -0.8
+  slit_lower_side 0.4 4.2 7.4  slit_upper_side 0 2.4 -0.8
 mouthShrugUpper @60
   lip_top 0 5.7 0.2  alar_base 0 1.2 0  slit_lower 0 0 0  lip_upper_side 0.2 3.2 0.2
   mentalis 0 0 0  nose_flank 0 0 0  lip_corner_up 0 0.3 0  cheek_front 0 0 0  slit_upper 0 3.4 1

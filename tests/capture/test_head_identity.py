@@ -56,11 +56,13 @@ def test_a_head_is_built_in_under_two_seconds() -> None:
     assert time.perf_counter() - started < 2.0
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+# Eyes move as one: there a warp changes its measure by nearly, not exactly, its spread.
+OFF_THE_EYES = [form for form in FORMS if not form.start.startswith(("-canthus", "lid"))]
+
+
+@pytest.mark.parametrize("form", OFF_THE_EYES, ids=lambda form: form.name)
 def test_one_deviation_changes_a_forms_measure_by_its_spread(form) -> None:
     ends = np.stack([place(form.start), place(form.end)])
-    if form.start.startswith(("-canthus", "lid")):
-        pytest.skip("eyes move as one: the measure is nearly, not exactly, the spread")
     moved = warp(ends, {form.name: 1.0}) - ends
     change = abs(float(moved[1, form.along] - moved[0, form.along]))
     assert change == pytest.approx(form.spread_mm, rel=0.25)
@@ -97,7 +99,7 @@ def test_axes_are_named_once_and_do_what_they_say() -> None:
     assert stiff.reach > 1.0
     with pytest.raises(ValueError, match="'beard' is no axis"):
         identity_of({"beard": 1.0})
-    with pytest.raises(ValueError, match="expected .* values, got 2"):
+    with pytest.raises(ValueError, match=r"expected \d+ values, got 2"):
         Identity((0.0, 1.0))
 
 
