@@ -109,21 +109,27 @@ def sheet(
     renderer: RendererName = "auto",
     force: Force = False,
 ) -> None:
-    """Draw all 52 shapes at weight 1, and where the sensors sit.
+    """Draw all 52 shapes at weight 1, where the sensors sit, and five other people's heads.
 
     Example: imusic head sheet --out shapes.png
     """
     from contextlib import closing
 
-    from capture.head import standard_head
+    from capture.head import seeded_head, standard_head
     from viz.offscreen import open_renderer, prefer_named
-    from viz.sheet import shape_sheet
+    from viz.sheet import PEOPLE, person_picture, shape_sheet, with_people
     from viz.video import write_png
 
     _check_out(out, (".png",), force)
     prefer = prefer_named(renderer)
     with closing(open_renderer(2 * size, prefer=prefer, captions=False)) as opened:
-        write_png(out, shape_sheet(standard_head(), opened))
+        drawn = shape_sheet(standard_head(), opened)
+    people, seeds = [], range(1, PEOPLE + 1)
+    for seed in seeds:
+        head = seeded_head(seed)
+        with closing(open_renderer(2 * size, prefer=prefer, head=head, captions=False)) as opened:
+            people.append(person_picture(opened))
+    write_png(out, with_people(drawn, people, [f"another person, seed {seed}" for seed in seeds]))
     typer.echo(out)
 
 
