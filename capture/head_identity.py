@@ -23,6 +23,7 @@ FARTHEST = 2.5  # standard deviations at which draws are cut: beyond, faces stop
 _FIXED = ("eyeBlink", "eyeLook")
 # Closing cancels opening, so one strength serves both.
 _SAME_AS = {"mouthClose": "jawOpen"}
+_CALLED = {"jawLeft": "jawSideways", "mouthLeft": "mouthSideways"}
 
 
 def _strength_axes() -> dict[str, tuple[str, ...]]:
@@ -34,7 +35,8 @@ def _strength_axes() -> dict[str, tuple[str, ...]]:
         other = mirrored_name(name)
         same = tuple(shape for shape, model in _SAME_AS.items() if model == name)
         pair = (name,) if other == name else (name, other)
-        axes[f"strength_{name.removesuffix('Left')}"] = (*pair, *same)
+        called = _CALLED.get(name, name.removesuffix("Left"))
+        axes[f"strength_{called}"] = (*pair, *same)
     return axes
 
 

@@ -5,9 +5,11 @@ One entry per shape: its name, the reach of its pulls in mm, then named points (
 left side only are listed; the right ones are their mirror images. Points of a shape without sides
 stand for both halves. The displacements are measurements on ICT-FaceKit (MIT, (c) USC Institute
 for Creative Technologies) at those points, rounded to 0.1 mm; right-hand points of 0 hold that
-side still, as there. Ours are those of tongueOut, which that head lacks, and the lips' in both
-shrugs and in mouthRollUpper: moved as measured, one lip passes 3 mm deep through the other. What
-is not listed (gaze, blinks, wide eyes) is a rotation and stands in `head_lids` and `head_parts`.
+side still, as there. Ours are those of tongueOut, which that head lacks. What is not listed (gaze,
+blinks, wide eyes) is a rotation and stands in `head_lids` and `head_parts`.
+
+LIP_PULLS come on top, and are ours: moved as measured, one lip passes 3 mm deep through the other
+in both shrugs and in mouthRollUpper. With them lips slide past; they do not reach the chin.
 """
 
 PULLS = """
@@ -109,17 +111,16 @@ mouthRollLower @60
 mouthRollUpper @60
   slit_upper 0 1.8 -11.1  philtrum 0 -5.5 -2  slit_lower 0 -0.1 -0.1  nose_tip 0 0 -0.2
   chin_ball 0 0 0  lip_side 0.3 -5.8 -2.1  ala 0.1 0 -0.3  slit_corner 0.9 0.9 -3
-  nose_flank 0 0 0  subnasale 0 -2.7 -0.9  slit_upper_side 0.5 2.6 -9.4  mid_cheek 1.4 0.6 0.4
+  nose_flank 0 0 0  subnasale 0 -2.7 -0.9  slit_upper_side 0.5 1.3 -9.8  mid_cheek 1.4 0.6 0.4
   nasion 0 0 0  under_eye 0 0 0  lid_lower_inner 0 0 0
 mouthShrugLower @60
-  mentalis 0 11.1 1.9  submental 0 3.8 5.3  slit_lower 0 5.2 7.4  slit_upper 0 2 -0.6
+  mentalis 0 11.1 1.9  submental 0 3.8 5.3  slit_lower 0 6.9 5.5  slit_upper 0 0 0
   jowl -1.2 4.1 2.2  subnasale 0 0 0  slit_corner 0.8 2.3 2.4  menton 0 8.2 4.5
   lip_bottom 0 7.6 5.2  lip_lower_side 0.8 5.7 4.4  chin_ball_side -0.5 9.9 1.7
-  mid_cheek 0.1 0.2 0.3  nose_ridge 0 0 0  lip_top 0 0.8 -0.3  lip_upper_full 0 1.9 -0.8
-  slit_lower_side 0.4 4.2 7.4  slit_upper_side 0 2.4 -0.8
+  mid_cheek 0.1 0.2 0.3  nose_ridge 0 0 0
 mouthShrugUpper @60
   lip_top 0 5.7 0.2  alar_base 0 1.2 0  slit_lower 0 0 0  lip_upper_side 0.2 3.2 0.2
-  mentalis 0 0 0  nose_flank 0 0 0  lip_corner_up 0 0.3 0  cheek_front 0 0 0  slit_upper 0 3.4 1
+  mentalis 0 0 0  nose_flank 0 0 0  lip_corner_up 0 0.3 0  cheek_front 0 0 0  slit_upper 0 5.3 1
   philtrum 0 4 -0.2  nose_tip 0 0 0  nasolabial 0 0.1 0
 mouthSmileLeft @60
   mouth_corner 7.1 10.5 -9.1  cheek_side 5.7 5 0.8  jowl_back 2.6 6.4 -1.2  cheek 4.4 4.4 2.5
@@ -153,4 +154,14 @@ eyeLookUpLeft @17
 tongueOut @26
   slit_lower 0 -4 1.5  slit_lower_side 0 -3 1  lip_bottom 0 -3 1.2  slit_upper 0 1 0.6
   mentalis 0 0 0  slit_corner 0 -0.5 0
+"""
+
+LIP_PULLS = """
+mouthShrugLower @16
+  slit_lower 0 -1.7 1.9  slit_lower_side 0 -1.7 2.2  slit_upper 0 2 -0.6  slit_upper_side 0 2.4 -0.8
+  lip_upper_full 0 1.9 -0.8  slit_corner 0 0 0  sulcus 0 0 0  sulcus_side 0 0 0
+mouthShrugUpper @16
+  slit_upper 0 -3.2 0.5  slit_upper_side 0 -2.8 0.5  slit_corner 0 0 0
+mouthRollUpper @16
+  slit_upper 0 0 0  slit_upper_side 0 1.3 0.4  slit_corner 0 0 0
 """

@@ -13,7 +13,7 @@ from capture.head_chart import angles, chart_of, mirrored, slit
 from capture.head_fields import jaw_motion, jaw_share, place, spread
 from capture.head_lids import clear_of_eye, lid_motion
 from capture.head_measures import Array
-from capture.head_pulls import PULLS
+from capture.head_pulls import LIP_PULLS, PULLS
 from capture.head_rings import LIP_EDGE
 from capture.head_surface import EYE_CENTRE, EYE_RADIUS, Skin
 
@@ -49,7 +49,7 @@ def skin_deltas(skin: Skin, reach: float = 1.0, strengths: Array | None = None) 
 def left_deltas(skin: Skin, reach: float = 1.0) -> Array:
     """Displacements (52, V, 3) of anything that lies on the skin; right shapes stay zero."""
     deltas = np.zeros((len(ARKIT_NAMES), *skin.vertices.shape))
-    pulls = read_pulls()
+    pulls, lips = read_pulls(), read_pulls(LIP_PULLS)
     share = jaw_share(skin.chart)[:, None]
     for name in ARKIT_NAMES:
         if "Right" in name:
@@ -60,6 +60,8 @@ def left_deltas(skin: Skin, reach: float = 1.0) -> Array:
         if name in pulls:
             distance, points = pulls[name]
             moved += _pulled(name, reach * distance, points, skin)
+        if name in lips:
+            moved += _pulled(name, *lips[name], skin)
         deltas[INDEX[name]] = _keep_out_of_eyes(moved, skin)
     return deltas
 
@@ -86,10 +88,10 @@ def _keep_out_of_eyes(moved: Array, skin: Skin) -> Array:
 
 
 @cache
-def read_pulls() -> dict[str, tuple[float, dict[str, Array]]]:
+def read_pulls(text: str = PULLS) -> dict[str, tuple[float, dict[str, Array]]]:
     """`head_pulls` as shape name → reach in mm and displacement (3,) in mm per named point."""
     pulls: dict[str, tuple[float, dict[str, Array]]] = {}
-    for entry in PULLS.replace("\n  ", "  ").strip().splitlines():
+    for entry in text.replace("\n  ", "  ").strip().splitlines():
         name, reach, *words = entry.split()
         points = {
             words[i]: np.array([float(word) for word in words[i + 1 : i + 4]])
