@@ -2,7 +2,8 @@
 
 The neutral face is one smooth surface through named anatomical points (`head_surface`), the shapes
 are muscle pulls on it, a hinged jaw and lids that roll over the eyeballs (`head_shapes`); eyes,
-teeth and tongue are separate pieces (`head_parts`).
+teeth and tongue are separate pieces (`head_parts`). Other people's heads are warps of this one
+(`head_identity`, `head_forms`).
 """
 
 from functools import cache
@@ -12,18 +13,24 @@ import numpy as np
 from capture.blendshapes import ARKIT_NAMES
 from capture.head_files import cache_path, head_from_npz, identity_head, read_cached, write_cached
 from capture.head_gltf import head_from_gltf
+from capture.head_identity import STANDARD, Identity, draw_identity, identity_of
 from capture.head_mesh import Head
 from capture.head_sites import Site, SiteResponses, find_sites, site_responses
 
 __all__ = [
+    "STANDARD",
     "Head",
+    "Identity",
     "Site",
     "SiteResponses",
     "build_head",
+    "draw_identity",
     "find_sites",
     "head_from_gltf",
     "head_from_npz",
     "identity_head",
+    "identity_of",
+    "seeded_head",
     "site_responses",
     "standard_head",
 ]
@@ -40,17 +47,32 @@ def standard_head() -> Head:
     return head
 
 
-def build_head() -> Head:
-    """Build the project's own head from nothing but code."""
+def build_head(identity: Identity = STANDARD) -> Head:
+    """Build a head of our own from nothing but code: the standard one, or somebody's.
+
+    All have the same triangles. Of the standard head every identity keeps what makes shapes add up:
+    no mixture of lid shapes cuts an eye, and lips meet where they should.
+    """
+    from capture.head_forms import carried
     from capture.head_parts import build_pieces
 
-    pieces = build_pieces()
+    standard = identity == STANDARD
+    pieces = build_pieces(identity.reach, None if standard else identity.strengths)
     first = np.cumsum([0, *(len(piece.vertices) for piece in pieces)])
     triangles = [piece.triangles + start for piece, start in zip(pieces, first, strict=False)]
+    vertices = np.concatenate([piece.vertices for piece in pieces])
+    deltas = np.concatenate([piece.deltas for piece in pieces], axis=1)
+    if not standard:
+        vertices, deltas = carried(vertices, deltas, identity.amounts)
     return Head(
         ARKIT_NAMES,
-        (np.concatenate([piece.vertices for piece in pieces]) * 1e-3).astype(np.float32),
+        (vertices * 1e-3).astype(np.float32),
         np.concatenate(triangles).astype(np.int32),
-        (np.concatenate([piece.deltas for piece in pieces], axis=1) * 1e-3).astype(np.float32),
+        (deltas * 1e-3).astype(np.float32),
         np.concatenate([piece.colours for piece in pieces]).astype(np.float32),
     )
+
+
+def seeded_head(seed: int) -> Head:
+    """Somebody's head, the same for the same seed; 0 is a person like any other."""
+    return build_head(draw_identity(np.random.default_rng(seed)))

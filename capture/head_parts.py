@@ -1,5 +1,7 @@
 """The pieces of our head with their colours: skin, eyeballs, teeth, tongue. No I/O. mm."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES, INDEX
@@ -38,20 +40,23 @@ GAZE_RAD = {"Down": 0.50, "Up": 0.42, "In": 0.56, "Out": 0.52}
 _JAW_SHAPES = ("jawOpen", "jawForward", "jawLeft", "jawRight")
 
 
-def build_pieces() -> tuple[Piece, ...]:
-    """Every piece of the neutral head; the skin comes first."""
+def build_pieces(reach: float = 1.0, strengths: Array | None = None) -> tuple[Piece, ...]:
+    """Every piece of the neutral head; the skin comes first. Arguments as for `skin_deltas`."""
     skin = build_skin()
+    deltas = skin_deltas(skin, reach, strengths)
     left_eye = _eyeball()
-    return (
-        Piece(skin.vertices, skin.triangles, _skin_colours(skin), skin_deltas(skin)),
+    others: tuple[Piece, ...] = (
         left_eye,
         mirror_image(left_eye),
-        *build_brows(),
+        *build_brows(reach),
         *build_ears(),
         _teeth(upper=True),
         _teeth(upper=False),
         _tongue(),
     )
+    if strengths is not None:
+        others = tuple(replace(o, deltas=o.deltas * strengths[:, None, None]) for o in others)
+    return Piece(skin.vertices, skin.triangles, _skin_colours(skin), deltas), *others
 
 
 def _skin_colours(skin: Skin) -> Array:

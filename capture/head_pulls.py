@@ -4,9 +4,12 @@ One entry per shape: its name, the reach of its pulls in mm, then named points (
 '-' before a name is the wearer's right) with their displacement at weight 1 in mm. Shapes of the
 left side only are listed; the right ones are their mirror images. Points of a shape without sides
 stand for both halves. The displacements are measurements on ICT-FaceKit (MIT, (c) USC Institute
-for Creative Technologies) at those points, rounded to 0.1 mm; those of tongueOut, which that head
-lacks, are ours. What is not listed (gaze, blinks, wide eyes) is a rotation and stands in
-`head_shapes` and `head_parts`.
+for Creative Technologies) at those points, rounded to 0.1 mm; right-hand points of 0 hold that
+side still, as there. Ours are those of tongueOut, which that head lacks. What is not listed (gaze,
+blinks, wide eyes) is a rotation and stands in `head_lids` and `head_parts`.
+
+LIP_PULLS come on top, and are ours: moved as measured, one lip passes 3 mm deep through the other
+in both shrugs and in mouthRollUpper. With them lips slide past; they do not reach the chin.
 """
 
 PULLS = """
@@ -69,11 +72,13 @@ mouthDimpleLeft @60
   -lip_lower_near -0.4 0.6 -0.7  buccinator -1.2 1.9 0.4  cheek_low 2.8 -0.3 1.7
   cheek 1.4 1.6 3.4  lip_lower_side 2.5 4 -4.5  chin_ball_side 1.4 2 -1.3
   lip_corner_up 2.4 0.7 -2.9  ala -0.2 0.2 0  nose_tip 0 -0.1 0
+  -mouth_corner 0 0 0  -jowl 0 0 0  -nasolabial 0 0 0
 mouthFrownLeft @60
   lip_corner_up 1.3 -4.5 -3  jowl 0.4 -2.1 1.4  slit_upper_side 0.4 -0.9 -0.6
   mid_cheek -0.4 -2.4 -0.8  chin_ball_side -0.1 0.3 1.3  buccinator 1.5 -3.3 0.4
   -lip_peak -0.1 -0.4 -0.2  lip_bottom 0 -0.1 0  lip_lower_side 1 -1.4 0.2  cheek -0.6 -1 -0.2
   jowl_back 1.2 -1.6 0.9  jaw_low -0.2 -0.5 0.5
+  -mouth_corner 0 0 0  -jowl 0 0 0
 mouthFunnel @60
   slit_lower_side -1.1 -6.6 9.1  slit_upper 0 5.4 6.3  sulcus 0 -4.8 -0.1  subnasale 0 0.5 -0.1
   slit_corner -3.4 -0.2 8.5  menton 0 -3.7 -1.3  lip_top 0 6.1 7  nose_tip 0 -0.7 -1
@@ -92,6 +97,7 @@ mouthPressLeft @60
   chin_side -0.2 3.8 1.7  nasolabial 0.5 0.1 1.8  ala 0 -0.1 -1.1  lip_upper_side -0.9 -0.1 -0.1
   philtrum 0 -0.4 0.8  sulcus_side 0.3 2.9 2.1  alar_base 0.2 -0.1 0.9  nose_flank -0.1 -0.3 -0.1
   jaw_middle -0.8 1.3 1.2  cheek 1 1.3 0.6  chin_ball_side -0.2 3.9 1.1  mouth_corner -0.1 1.3 0.5
+  -mouth_corner 0 0 0  -jowl 0 0 0
 mouthPucker @60
   slit_corner -5.2 2.1 10.9  sulcus 0 0.6 2.1  lip_top 0 3.7 8  subnasale 0 -0.4 0.7
   slit_upper 0 -0.3 6.9  nose_tip 0 -1.2 -1.2  slit_lower 0 0.2 9  menton 0 0.7 1.1
@@ -122,21 +128,25 @@ mouthSmileLeft @60
   -lip_lower_near -0.7 1.2 -0.9  mid_cheek 4.7 4.8 -1.2  alar_base 2.1 1.9 -1.4
   chin_side 0.8 3.5 0.8  slit_upper 0 1.9 -1.1  -lip_peak -0.8 1.1 -1.2  -slit_corner 0 0 0
   under_eye 1.2 2.5 0.6  lid_lower_inner 0 0.4 0.2
+  -jowl 0 0 0  -nasolabial 0 0 0  -buccinator 0 0 0
 mouthStretchLeft @60
   mouth_corner 6.6 -3.1 -7  sulcus_side 2.6 1 -1.9  mid_cheek 1.4 0 0  jowl_back 4.1 0.5 -0.3
   buccinator 4 -0.5 -1.5  slit_upper_side 2.6 -0.8 -2.1  cheek_side 1.6 0.9 0.5
   -lip_lower_near -0.5 0.1 -0.5  slit_lower_side 2.8 -0.4 -1.5  chin_corner 1.2 1.1 -0.6
   cheek 1 0.7 0.8  menton 0 0.4 0.2
+  -mouth_corner 0 0 0  -jowl 0 0 0  -nasolabial 0 0 0
 mouthUpperUpLeft @60
   nasolabial 2.2 8 -2.8  cheek_front 2.3 4.9 3.1  lip_upper_side 2.1 8.1 -0.4
   nostril_sill 0.8 2.3 -1  slit_lower_side 0 0.6 0  buccinator -0.4 3.4 1.1  under_eye 0.7 2.4 1
   -lip_peak -0.4 2.6 -0.4  mentalis 0 0.1 0.1  mid_cheek 1 4.7 1.5  cheek 1.6 3.9 2.3
   nose_flank 0.4 2.2 1.2  canthus_inner 0 0 0  lid_lower_outer 0 0.2 0.1
+  -nasolabial 0 0 0  -mouth_corner 0 0 0  -alar_base 0 0 0
 noseSneerLeft @60
   nasolabial -1 10.1 -0.5  cheek -1.3 8.1 3.3  nose_flank -1 6.2 2.1  jowl_back -1.2 3.5 2.5
   brow_near -0.9 -3.3 0.1  ala 0.6 6 1.4  cheek_side -1.7 4 2.3  nose_side -0.2 1.8 0.8
   lip_upper_side 0.6 8.9 0  slit_lower_side -0.1 1.1 0.4  philtrum 0 3.1 -0.4  mentalis 0 0.3 0.1
   jaw_angle -0.7 1.4 1.5  buccinator -1.8 5.8 2
+  -nasolabial 0 0 0  -lip_upper_side 0 0 0
 eyeLookDownLeft @17
   lid_lower_inner 0.2 -1.7 -0.9  lid_lower_outer -0.3 -2 -0.9
 eyeLookUpLeft @17
@@ -144,4 +154,14 @@ eyeLookUpLeft @17
 tongueOut @26
   slit_lower 0 -4 1.5  slit_lower_side 0 -3 1  lip_bottom 0 -3 1.2  slit_upper 0 1 0.6
   mentalis 0 0 0  slit_corner 0 -0.5 0
+"""
+
+LIP_PULLS = """
+mouthShrugLower @16
+  slit_lower 0 -1.7 1.9  slit_lower_side 0 -1.7 2.2  slit_upper 0 2 -0.6  slit_upper_side 0 2.4 -0.8
+  lip_upper_full 0 1.9 -0.8  slit_corner 0 0 0  sulcus 0 0 0  sulcus_side 0 0 0
+mouthShrugUpper @16
+  slit_upper 0 -3.2 0.5  slit_upper_side 0 -2.8 0.5  slit_corner 0 0 0
+mouthRollUpper @16
+  slit_upper 0 0 0  slit_upper_side 0 1.3 0.4  slit_corner 0 0 0
 """

@@ -6,6 +6,7 @@ groove around the nose wing) are pressed in.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,9 @@ class Skin:
     part: NDArray[np.int64]
 
 
+@cache
 def build_skin() -> Skin:
-    """Mesh and chart of the neutral skin."""
+    """Mesh and chart of the neutral skin. Built once: its arrays are shared, change none."""
     chart, part, triangles = half_mesh()
     off = np.flatnonzero(chart[:, 0] > 0)
     image = np.arange(len(chart))

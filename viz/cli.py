@@ -9,6 +9,8 @@ from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
     from capture.head import Head
+    from viz.offscreen import Prefer
+    from viz.scene import Image
 
 app = typer.Typer(rich_markup_mode=None)
 head_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -118,20 +120,24 @@ def sheet(
     renderer: RendererName = "auto",
     force: Force = False,
 ) -> None:
-    """Draw all 52 shapes at weight 1, and where the sensors sit.
+    """Draw all 52 shapes at weight 1, where the sensors sit, and five other people's heads.
 
     Example: imusic head sheet --out shapes.png
     """
     from contextlib import closing
 
     from viz.offscreen import open_renderer, prefer_named
-    from viz.sheet import shape_sheet
+    from viz.sheet import shape_sheet, with_people
     from viz.video import write_png
 
     _check_out(out, (".png",), force)
     prefer, mesh = prefer_named(renderer), _head(head)
     with closing(open_renderer(2 * size, prefer=prefer, head=mesh, captions=False)) as opened:
-        write_png(out, shape_sheet(mesh, opened))
+        drawn = shape_sheet(mesh, opened)
+    if head is None:
+        people, labels = _people(2 * size, prefer)
+        drawn = with_people(drawn, people, labels)
+    write_png(out, drawn)
     typer.echo(out)
 
 
@@ -179,6 +185,22 @@ def _head(path: Path | None) -> "Head":
     from capture.head_check import read_head
 
     return standard_head() if path is None else read_head(path)
+
+
+def _people(size: int, prefer: "Prefer") -> "tuple[list[Image], list[str]]":
+    """Pictures of the heads of the first seeds, and their captions."""
+    from contextlib import closing
+
+    from capture.head import seeded_head
+    from viz.offscreen import open_renderer
+    from viz.sheet import PEOPLE, person_picture
+
+    pictures, seeds = [], range(1, PEOPLE + 1)
+    for seed in seeds:
+        opened = open_renderer(size, prefer=prefer, head=seeded_head(seed), captions=False)
+        with closing(opened) as renderer:
+            pictures.append(person_picture(renderer))
+    return pictures, [f"another person, seed {seed}" for seed in seeds]
 
 
 def _check_out(path: Path, suffixes: tuple[str, ...], force: bool) -> None:

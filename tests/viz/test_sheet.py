@@ -1,11 +1,22 @@
 """The sheet of shapes."""
 
 import numpy as np
+import pytest
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.head import seeded_head
 from firmware_host.layout import FACE_12
 from viz.scene import Panel
-from viz.sheet import CAPTION_PX, COLUMNS, ROWS, shape_sheet, sites_picture
+from viz.sheet import (
+    CAPTION_PX,
+    COLUMNS,
+    PEOPLE,
+    ROWS,
+    person_picture,
+    shape_sheet,
+    sites_picture,
+    with_people,
+)
 from viz.software import SoftwareRenderer
 
 
@@ -32,3 +43,19 @@ def test_every_sensor_gets_its_dot(head):
         around = slice(y - 6, y + 7), slice(x - 6, x + 7)
         changed = (image[around] != bare[around]).any(axis=2)
         assert changed.sum() > 30
+
+
+def test_people_stand_in_a_row_below_and_look_different(head):
+    sheet = np.zeros((10, 320, 3), np.uint8)
+    heads = [head, seeded_head(1)]
+    ours, other = (
+        person_picture(SoftwareRenderer(one, 128, captions=False, smooth=1)) for one in heads
+    )
+    assert (ours != other).any()
+    pictures = [ours, other, ours, other, ours]
+    whole = with_people(sheet, pictures, ["a person"] * PEOPLE)
+    assert whole.shape == (10 + 64 + CAPTION_PX, 320, 3)
+    first, second = (whole[10:74, 64 * i : 64 * (i + 1)] for i in range(2))
+    assert (first != second).any()
+    with pytest.raises(ValueError, match="shorter"):
+        with_people(sheet, pictures[:4], ["a person"] * PEOPLE)
