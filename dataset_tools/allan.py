@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# The floor that bias instability B leaves is √(2 ln 2/π) B (IEEE Std 952-1997, C.1.3).
+# The floor that bias instability B leaves is √(2 ln 2/π) B (IEEE Std 952-1997, annex C).
 FLOOR = float(np.sqrt(2.0 * np.log(2.0) / np.pi))
 
 
 def allan_deviation(values: Array, rate_hz: float, per_decade: int = 6) -> tuple[Array, Array]:
     """Averaging times (T,) in s and deviations (T, …) of readings (N, …), overlapping estimate.
 
-    Times run from one sample to a quarter of the record (IEEE Std 952-1997, C.1; Riley 2008, "Handbook of
-    Frequency Stability Analysis", §5.2.4). Raises ValueError for fewer than 8 samples.
+    Times run from one sample to a quarter of the record. Source: Riley 2008, "Handbook of Frequency
+    Stability Analysis", NIST SP 1065, section 5. Raises ValueError for fewer than 8 samples.
     """
     count = len(values)
     if count < 8:

@@ -3,7 +3,7 @@
 How a figure is read here: noise densities as printed; a typical "±" of an offset, temperature
 coefficient or cross-axis share as one standard deviation over parts and axes; what a datasheet
 calls a tolerance as two. Bias instability and random walk stand in none of these datasheets.
-`Chip.assumed` names every figure of a chip that is ours, `Chip.source` what the others were read in.
+`Chip.assumed` names every figure of a chip that is ours, `Chip.source` where the others stand.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Imperfections:
 
     U is m/s² for the accelerometer and rad/s for the gyroscope. Spreads are standard deviations.
 
-    bias_instability: B in U; the Allan deviation has its floor at 0.664 B (IEEE Std 952-1997, C.1.3).
+    bias_instability: B in U; the Allan deviation's floor is 0.664 B (IEEE Std 952-1997, annex C).
     random_walk: K in U/√s; the Allan deviation ends as K √(τ/3).
     scale, cross_axis: spread of gain errors and of what each other axis adds, relative.
     offset_per_k, scale_per_k: spread of the drift per kelvin of the chip, U/K and 1/K.
@@ -121,9 +121,7 @@ _GYRO_INSTABILITY = 10 * DPS / 3600
 _ACCEL_WALK = 2e-5
 _GYRO_WALK = 2.5e-6
 _UNPUBLISHED = frozenset(
-    f"{kind}.{name}"
-    for kind in ("accel", "gyro")
-    for name in ("bias_instability", "random_walk")
+    f"{kind}.{name}" for kind in ("accel", "gyro") for name in ("bias_instability", "random_walk")
 )
 
 QMI8658 = Chip(
@@ -193,8 +191,8 @@ ICM_42688 = Chip(
 BMI270 = Chip(
     name="BMI270",
     source=(
-        "Bosch BMI270 datasheet BST-BMI270-DS000: key features p. 2 (noise, ranges) read in rev. 1.3 "
-        "and 1.5; tables p. 14 and 15 (offsets, gains, gyro drift and cross-axis) at second hand"
+        "Bosch BMI270 datasheet BST-BMI270-DS000: key features p. 2 (noise, ranges) read in rev. "
+        "1.3 and 1.5; tables p. 14 and 15 (offsets, gains, gyro drift, cross-axis) at second hand"
     ),
     accel_noise_m_s2_rthz=160 * MICRO_G,
     gyro_noise_rad_s_rthz=7 * MDPS,
@@ -229,8 +227,8 @@ BMI270 = Chip(
 LSM6DSO = Chip(
     name="LSM6DSO",
     source=(
-        "ST LSM6DSO datasheet DS12140 rev. 3: table 2 (noise, steps, gain), table 18 and figure 17 "
-        "(bandwidth) at second hand; offsets and drift from its sister's, LSM6DSO32 DocID032891 rev. 1"
+        "ST LSM6DSO datasheet DS12140 rev. 3: table 2 (noise, steps, gain), table 18, figure 17 "
+        "(bandwidth) at second hand; offsets, drift: its sister LSM6DSO32's, DocID032891 rev. 1"
     ),
     accel_noise_m_s2_rthz=80 * MICRO_G,
     gyro_noise_rad_s_rthz=3.8 * MDPS,
@@ -263,9 +261,9 @@ LSM6DSO = Chip(
 BNO08X = Chip(
     name="BNO08x",
     source=(
-        "Hillcrest BNO080 datasheet 1000-3927 (2017) §6.6: ranges, and that the sensors are Bosch's "
-        "BMF055, whose datasheet we could not read; noise, offsets and drift from tables that quote "
-        "its sisters BMI055 and BNO055: weak"
+        "Hillcrest BNO080 datasheet 1000-3927 (2017) §6.6: ranges, and that the sensors are "
+        "those of Bosch's BMF055, whose datasheet we could not read; noise, offsets and drift "
+        "from tables that quote its sisters BMI055 and BNO055: weak"
     ),
     accel_noise_m_s2_rthz=150 * MICRO_G,
     gyro_noise_rad_s_rthz=14 * MDPS,

@@ -111,7 +111,7 @@ def draw_disturbances(count: int, reference: int, rng: np.random.Generator) -> D
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Push:
-    """One movement of one site: by `tilt_rad` and `shift_m` (3,), sensor frame, back or for good."""
+    """One site moves by `tilt_rad` and `shift_m` (3,), in its sensor's frame; back, or for good."""
 
     site: int
     start_s: float
@@ -164,7 +164,7 @@ def taps(kind: Taps, end_s: float, position_m: Array, rng: np.random.Generator) 
         hit = _push(kind, int(rng.integers(len(position_m))), start, 1.0, rng)
         far = np.linalg.norm(position_m - position_m[hit.site], axis=-1)
         near = np.exp(-0.5 * (far / kind.reach_m) ** 2)
-        out += [_shared(hit, site, near[site]) for site in np.flatnonzero(near > 0.02)]
+        out += [_shared(hit, int(site), near[site]) for site in np.flatnonzero(near > 0.02)]
     return out
 
 
@@ -185,7 +185,11 @@ def slips(kind: Slips, end_s: float, count: int, rng: np.random.Generator) -> li
 
 
 def _push(
-    kind: Tugs | Taps | Bites | Slips, site: int, start_s: float, level: float, rng: np.random.Generator
+    kind: Tugs | Taps | Bites | Slips,
+    site: int,
+    start_s: float,
+    level: float,
+    rng: np.random.Generator,
 ) -> Push:
     duration = float(rng.uniform(*kind.duration_s))
     tilt = level * rng.normal(0.0, kind.tilt_rad, 3)
@@ -198,13 +202,11 @@ def _shared(push: Push, site: int, share: float) -> Push:
     )
 
 
-def pushed(
-    time_s: Array, force: Array, rate: Array, pushes: list[Push]
-) -> tuple[Array, Array]:
+def pushed(time_s: Array, force: Array, rate: Array, pushes: list[Push]) -> tuple[Array, Array]:
     """Force and rate (N, S, 3) of sensors that are pushed; the arguments stay as they are.
 
-    The lever arm of the new place is not followed: a millimetre of it is worth 0.02 m/s² at a head's
-    20 rad/s².
+    The lever arm of the new place is not followed: a millimetre of it is worth 0.02 m/s² while a
+    head speeds up by 20 rad/s².
     """
     if not pushes:
         return force, rate
@@ -241,7 +243,7 @@ def _step(x: Array) -> tuple[Array, Array, Array]:
 
 
 def closings(time_s: Array, jaw_open: Array, opened: float = 0.12, shut: float = 0.03) -> Array:
-    """Times at which a jaw that was open by `opened` comes back below `shut` (above its minimum)."""
+    """Times at which a jaw that was open by `opened` is back below `shut`, above its lowest."""
     level = jaw_open - np.min(jaw_open)
     state = np.where(level > opened, 1, np.where(level < shut, -1, 0))
     held = np.maximum.accumulate(np.where(state != 0, np.arange(len(state)), 0))

@@ -4,6 +4,8 @@ In the words of IEEE Std 952-1997, annex C: N is white noise density, B bias ins
 random walk, and the Allan variance of their sum is N²/τ + (2 ln 2/π) B² + K² τ/3.
 """
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, lfilter, sosfilt, sosfilt_zi
@@ -11,6 +13,7 @@ from scipy.signal import butter, lfilter, sosfilt, sosfilt_zi
 from firmware_host.samples import Floats
 
 Array = NDArray[np.float64]
+_Real = TypeVar("_Real", np.float32, np.float64)
 
 # What wanders slower than the white noise hides is drawn at this rate and joined by lines.
 _DRIFT_HZ = 4.0
@@ -21,14 +24,18 @@ _SHORTEST_S = 0.15
 _PROCESSES = 11
 
 
-def white(rng: np.random.Generator, shape: tuple[int, ...], density: float, rate_hz: float) -> Floats:
+def white(
+    rng: np.random.Generator, shape: tuple[int, ...], density: float, rate_hz: float
+) -> Floats:
     """White noise up to the Nyquist frequency: density in U/√Hz, one-sided."""
     drawn = rng.standard_normal(shape, dtype=np.float32)
     drawn *= np.float32(density * np.sqrt(0.5 * rate_hz))
     return drawn
 
 
-def random_walk(rng: np.random.Generator, shape: tuple[int, ...], k: float, rate_hz: float) -> Array:
+def random_walk(
+    rng: np.random.Generator, shape: tuple[int, ...], k: float, rate_hz: float
+) -> Array:
     """A walk along axis 0 from zero, K in U/√s."""
     steps = rng.normal(0.0, k / np.sqrt(rate_hz), shape)
     steps[0] = 0.0
@@ -62,12 +69,10 @@ def drift(
     at = np.arange(shape[0]) * (slow_hz / rate_hz)
     left = at.astype(int)
     share = (at - left).reshape(-1, *(1,) * (len(shape) - 1))
-    out = slow[left]
-    out += share * np.diff(slow, axis=0)[left]
-    return out
+    return np.asarray(slow[left] + share * np.diff(slow, axis=0)[left])
 
 
-def low_pass(values: Array, bandwidth_hz: float | None, rate_hz: float) -> Array:
+def low_pass(values: NDArray[_Real], bandwidth_hz: float | None, rate_hz: float) -> NDArray[_Real]:
     """Second-order Butterworth along axis 0, −3 dB at `bandwidth_hz`, settled on the first value.
 
     Its group delay at low frequencies is 0.225 / bandwidth. From nine tenths of Nyquist on there is
@@ -79,7 +84,7 @@ def low_pass(values: Array, bandwidth_hz: float | None, rate_hz: float) -> Array
     flat = values.reshape(len(values), -1)
     state = sosfilt_zi(sections)[:, :, None] * flat[0]
     filtered, _ = sosfilt(sections, flat, axis=0, zi=state)
-    return np.asarray(filtered).reshape(values.shape)
+    return np.asarray(filtered, values.dtype).reshape(values.shape)
 
 
 def digitise(values: Floats, full_scale: float, bits: int) -> Floats:

@@ -7,6 +7,7 @@ is a polygon, several per cent off at the same frequency.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,12 @@ _TAPS = 6  # of a quintic
 _SETTLE_KNOTS = 16  # the prefilter's slowest pole is 0.43: a millionth after 16 knots
 
 
-def _pieces() -> Array:
-    """(6, 6) polynomials of the basis: highest power first, one column per knot interval."""
-    basis = PPoly.from_spline(BSpline.basis_element(np.arange(_TAPS + 1.0)))
+@cache
+def _pieces(order: int) -> Array:
+    """(6 − order, 6) a derivative of the basis: rising powers, one column per knot interval."""
+    basis = PPoly.from_spline(BSpline.basis_element(np.arange(_TAPS + 1.0))).derivative(order)
     first = int(np.searchsorted(basis.x, 0.0))  # scipy adds empty intervals on both sides
-    return np.asarray(basis.c[:, first : first + _TAPS])
+    return np.ascontiguousarray(basis.c[::-1, first : first + _TAPS])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,15 +45,12 @@ class Path:
         taps = left[:, None] + np.arange(3, 3 - _TAPS, -1, dtype=np.int32)
         rows = np.arange(0, taps.size + 1, _TAPS, dtype=np.int32)
         shape = (len(knots), len(self.coefficients))
-        out, pieces = [], _pieces()
+        powers = share[:, None] ** np.arange(_TAPS)
+        out = []
         for order in range(derivatives + 1):
-            weights = np.empty(taps.shape)
-            for tap in range(_TAPS):
-                weights[:, tap] = np.polyval(pieces[:, tap], share)
+            weights = powers[:, : _TAPS - order] @ _pieces(order)
             matrix = csr_array((weights.ravel(), taps.ravel(), rows), shape=shape)
             out.append(np.asarray(matrix @ self.coefficients) * self.knot_hz**order)
-            powers = np.arange(len(pieces) - 1, 0, -1.0)
-            pieces = pieces[:-1] * powers[:, None]
         return out
 
 

@@ -40,7 +40,7 @@ class Skin:
 
 
 def draw_skin(count: int, reference: int, rng: np.random.Generator) -> Skin:
-    """One wearer's skin under `count` sensors: firm or soft as a whole, each site a little apart."""
+    """One wearer's skin under `count` sensors: firm or soft, and each site a little different."""
     person = rng.uniform(*np.log(STIFFNESS_N_M))
     stiffness = np.exp(person + rng.normal(0.0, 0.25, count))
     stiffness[reference] *= BONE_STIFFER

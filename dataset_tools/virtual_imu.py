@@ -130,10 +130,8 @@ def feel(
     return _read_out(time_s[::finer], force, rate, wearer, rate_hz, rng)
 
 
-def _sensed(
-    time_s: Array, force: Array, rate: Array, wearer: VirtualWearer
-) -> tuple[Array, Array]:
-    """Gains, crosstalk and g-sensitivity of the parts, and what warmth does to them."""
+def _sensed(time_s: Array, force: Array, rate: Array, wearer: VirtualWearer) -> tuple[Array, Array]:
+    """Gains, crosstalk and g-sensitivity of the parts, and what warmth does to these."""
     parts, warming = wearer.parts, wearer.disturbances.warming
     if parts is None:
         return force, rate
@@ -167,7 +165,7 @@ def _read_out(
         (rate, wearer.gyro_bias_rad_s, chip.gyro_noise_rad_s_rthz, chip.gyro),
     ):
         reading = white(rng, ideal.shape, density, rate_hz)
-        reading = np.asarray(low_pass(reading, kind.bandwidth_hz, rate_hz), np.float32)
+        reading = low_pass(reading, kind.bandwidth_hz, rate_hz)
         reading += ideal
         reading += bias
         wander = drift(rng, ideal.shape, kind.bias_instability, kind.random_walk, rate_hz)
@@ -190,12 +188,12 @@ def ideal_motion(
     time_s = np.arange(count) / rate_hz
     slots = len(wearer.sites.position)
     force, rate = np.empty((count, slots, 3)), np.empty((count, slots, 3))
-    head, skin = _paths(performance, wearer.sites)
+    path = _path(performance, wearer.sites)
     to_sensor = np.swapaxes(rotations.to_matrix(wearer.quat_head_from_sensor), -1, -2)
     for start in range(0, count, _BLOCK):
         block = slice(start, start + _BLOCK)
         at = time_s[block] - wearer.chip.delay_s
-        felt, turned = _patches(head, skin, wearer.sites.position - NECK_PIVOT_M, at)
+        felt, turned = _patches(path, wearer.sites.position - NECK_PIVOT_M, at)
         for axis, (f, r) in enumerate(
             zip(mounted(to_sensor, felt), mounted(to_sensor, turned), strict=True)
         ):
@@ -204,41 +202,42 @@ def ideal_motion(
     return time_s, force, rate
 
 
-def _patches(head: Path, skin: Path, arm_m: Array, at: Array) -> tuple[Triple, Triple]:
+def _patches(path: Path, arm_m: Array, at: Array) -> tuple[Triple, Triple]:
     """Force and rate of all patches, in their own frames, at times `at`."""
-    value, speed, change = head.at(at, 2)
+    value, speed, change = path.at(at, 2)
     spin, turn = head_rates(value[:, :4], speed[:, :4], change[:, :4])
     upright = rotations.conjugate(rotations.normalise(value[:, :4]))
-    support = rotations.rotate(upright, change[:, 4:] + np.array([0.0, GRAVITY_M_S2, 0.0]))
-    angles, shifts = zip(*(_split(values) for values in skin.at(at, 2)), strict=True)
-    x, y, z = shifts[0]
-    arm = (x + arm_m[:, 0], y + arm_m[:, 1], z + arm_m[:, 2])
-    force = force_on_patches(HeadMotion(spin, turn, support), arm, shifts[1], shifts[2])
-    return seen_from_patch(angles[0], angles[1], force, spin)
+    support = rotations.rotate(upright, change[:, 4:7] + np.array([0.0, GRAVITY_M_S2, 0.0]))
+    angle, shift = _split(value)
+    angle_rate, shift_rate = _split(speed)
+    arm = (shift[0] + arm_m[:, 0], shift[1] + arm_m[:, 1], shift[2] + arm_m[:, 2])
+    head = HeadMotion(spin, turn, support)
+    force = force_on_patches(head, arm, shift_rate, _split(change)[1])
+    return seen_from_patch(angle, angle_rate, force, spin)
 
 
 def _split(values: Array) -> tuple[Triple, Triple]:
-    """(N, 6 S) columns as the triples of rotation and translation."""
-    parts = np.split(values, 6, axis=1)
+    """The patches' columns as the triples of rotation and translation, (N, S) each."""
+    parts = np.split(values[:, 7:], 6, axis=1)
     return (parts[0], parts[1], parts[2]), (parts[3], parts[4], parts[5])
 
 
-def _paths(performance: Performance, sites: SiteModel) -> tuple[Path, Path]:
-    """Head (7 columns: quaternion, neck position) and skin (6 S columns) as smooth paths."""
+def _path(performance: Performance, sites: SiteModel) -> Path:
+    """Everything that moves, as one smooth path of 7 + 6 S columns.
+
+    Head quaternion (4), neck position (3), then for every axis a column per site: rotation about
+    x, y, z and translation along them.
+    """
     start = performance.time_s[0]
     knots = start + np.arange(int(np.ceil(performance.duration_s * _KNOT_HZ)) + 1) / _KNOT_HZ
-    head = np.concatenate(
-        (rotations.unwrap(performance.quat_world_from_head), _neck_position(performance)), axis=1
-    )
-    # (axis, site) columns: rotation about x of every site, then y, z, then translation.
+    head = rotations.unwrap(performance.quat_world_from_head)
+    columns = np.concatenate((head, _neck_position(performance), performance.weights), axis=1)
+    path = fit(_interpolate(knots, performance.time_s, columns), _KNOT_HZ, SKIN_SMOOTHING_S)
+    # Splines are linear in what they fit: patches may as well be computed from coefficients.
     responses = np.concatenate((sites.rotation, sites.translation), axis=1).transpose(1, 0, 2)
-    matrix = responses.reshape(-1, responses.shape[-1]).T
-    values = _interpolate(knots, performance.time_s, np.concatenate((head, performance.weights), 1))
-    path = fit(values, _KNOT_HZ, SKIN_SMOOTHING_S)
-    width = head.shape[1]
-    head_path = Path(np.ascontiguousarray(path.coefficients[:, :width]), _KNOT_HZ, path.lead)
-    skin_path = Path(path.coefficients[:, width:] @ matrix, _KNOT_HZ, path.lead)
-    return head_path, skin_path
+    patches = path.coefficients[:, 7:] @ responses.reshape(-1, responses.shape[-1]).T
+    coefficients = np.concatenate((path.coefficients[:, :7], patches), axis=1)
+    return Path(coefficients, _KNOT_HZ, path.lead)
 
 
 def _neck_position(performance: Performance) -> Array:
