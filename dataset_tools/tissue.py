@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter, lfilter_zi
+from scipy.signal import cont2discrete, lfilter, lfilter_zi
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ STIFFNESS_N_M = (40.0, 400.0)  # assumed: a leg's figures divided by five to eig
 BONE_STIFFER = 6.0  # assumed: thin skin over the mastoid
 DAMPING = (0.1, 0.4)  # assumed: underdamped
 ROCKING = (0.8, 1.6)  # assumed: rocking resonance in units of the sideways one
-# A bilinear filter is true to the resonance only well below Nyquist.
+# Nearer to Nyquist, samples no longer show how a resonance rings.
 HIGHEST_SHARE = 0.4
 
 
@@ -63,13 +63,11 @@ def ring(force: Array, rate: Array, skin: Skin, rate_hz: float) -> tuple[Array, 
 
 
 def _resonate(values: Array, resonance_hz: float, damping: float, rate_hz: float) -> Array:
-    """H(s) by the bilinear transform, exact at the resonance; settled on the first value."""
+    """H(s), exact for input that is straight between samples; settled on the first value."""
     if resonance_hz > HIGHEST_SHARE * rate_hz:
         return values
-    warp = np.tan(np.pi * resonance_hz / rate_hz)
-    top = np.array([2 * damping * warp + warp**2, 2 * warp**2, warp**2 - 2 * damping * warp])
-    low = np.array([1 + 2 * damping * warp + warp**2, 2 * (warp**2 - 1), 0.0])
-    low[2] = 1 - 2 * damping * warp + warp**2
-    top, low = top / low[0], low / low[0]
-    state = lfilter_zi(top, low)[:, None] * values[0]
-    return np.asarray(lfilter(top, low, values, axis=0, zi=state)[0])
+    w = 2.0 * np.pi * resonance_hz
+    system = ([2.0 * damping * w, w**2], [1.0, 2.0 * damping * w, w**2])
+    top, low, _ = cont2discrete(system, 1.0 / rate_hz, method="foh")
+    state = lfilter_zi(top[0], low)[:, None] * values[0]
+    return np.asarray(lfilter(top[0], low, values, axis=0, zi=state)[0])
