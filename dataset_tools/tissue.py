@@ -55,7 +55,7 @@ def ring(force: Array, rate: Array, skin: Skin, rate_hz: float) -> tuple[Array, 
 
     Resonances above two fifths of `rate_hz` are beyond what the samples can show and do nothing.
     """
-    felt, turned = force.copy(), rate.copy()
+    felt, turned = np.empty_like(force), np.empty_like(rate)
     for site, damping in enumerate(skin.damping):
         felt[:, site] = _resonate(force[:, site], skin.resonance_hz[site], damping, rate_hz)
         turned[:, site] = _resonate(rate[:, site], skin.rocking_hz[site], damping, rate_hz)

@@ -124,10 +124,11 @@ def feel(
         force, rate = disturb(
             time_s, force, rate, wearer.disturbances, wearer.sites.position, jaw, rng
         )
-    force, rate = _sensed(time_s, force, rate, wearer)
     force = low_pass(force, wearer.chip.accel.bandwidth_hz, rate_hz * finer)[::finer]
     rate = low_pass(rate, wearer.chip.gyro.bandwidth_hz, rate_hz * finer)[::finer]
-    return _read_out(time_s[::finer], force, rate, wearer, rate_hz, rng)
+    time_s = time_s[::finer]
+    force, rate = _sensed(time_s, force, rate, wearer)
+    return _read_out(time_s, force, rate, wearer, rate_hz, rng)
 
 
 def _sensed(time_s: Array, force: Array, rate: Array, wearer: VirtualWearer) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ import pytest
 from capture import rotations
 from dataset_tools.disturbances import (
     CALM,
+    FAST_HZ,
     Bites,
     Disturbances,
     Push,
@@ -21,7 +22,7 @@ from dataset_tools.disturbances import (
     taps,
     tugs,
 )
-from dataset_tools.performance import Performance, generate_performance
+from dataset_tools.performance import generate_performance
 from dataset_tools.tissue import Skin, draw_skin, ring
 from dataset_tools.virtual_imu import SiteModel, feel, put_on
 from firmware_host.layout import FACE_12
@@ -163,10 +164,10 @@ def test_the_same_seed_gives_the_same_disturbed_samples_and_another_does_not():
 
 def test_disturbed_samples_are_those_of_a_finer_simulation():
     # Taps last a hundredth of a second; at 200 Hz they must not depend on where samples fall.
-    t, force, rate = at_rest(seconds=10.0, rate_hz=1000.0)
+    t, force, rate = at_rest(seconds=10.0, rate_hz=FAST_HZ)
     busy = Disturbances(taps=Taps(per_minute=60.0), skin=skin(60.0, 0.2, slots=SLOTS))
     felt, _ = disturb(t, force, rate, busy, PLACES, np.zeros(0), np.random.default_rng(0))
-    fine_t, fine_force, fine_rate = at_rest(seconds=10.0, rate_hz=4000.0)
+    fine_t, fine_force, fine_rate = at_rest(seconds=10.0, rate_hz=4 * FAST_HZ)
     fine, _ = disturb(
         fine_t, fine_force, fine_rate, busy, PLACES, np.zeros(0), np.random.default_rng(0)
     )
@@ -180,5 +181,4 @@ def test_disturbed_samples_are_those_of_a_finer_simulation():
 def test_a_still_face_on_a_still_head_needs_no_finer_grid():
     assert CALM.needs_hz == 0.0
     assert Disturbances(slips=Slips(), tugs=Tugs()).needs_hz == 0.0
-    assert Disturbances(taps=Taps()).needs_hz == 1000.0
-    assert isinstance(generate_performance(1, 2.0), Performance)
+    assert Disturbances(taps=Taps()).needs_hz >= 600.0
