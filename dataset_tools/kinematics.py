@@ -57,7 +57,8 @@ def specific_force(head: HeadMotion, arm: Triple, arm_rate: Triple, arm_change: 
     """Specific force of S patches in the head frame; arm and its derivatives are (N, S) triples."""
     spin, turn = _columns(head.rate_rad_s), _columns(head.rate_change_rad_s2)
     swept = _cross(spin, arm)
-    swept = _cross(spin, _sum(swept, tuple(2.0 * v for v in arm_rate)))  # type: ignore[arg-type]
+    x, y, z = arm_rate
+    swept = _cross(spin, _sum(swept, (2.0 * x, 2.0 * y, 2.0 * z)))
     total = _sum(_sum(_cross(turn, arm), swept), arm_change)
     return _sum(total, _columns(head.support_m_s2))
 
