@@ -116,7 +116,7 @@ def _matrices(kind: Imperfections, count: int, rng: np.random.Generator) -> Arra
 
 
 # No datasheet here gives these. 10 °/h and 40 µg are of the size usually met in consumer MEMS; the
-# walks are what would equal those floors after some twenty minutes. Ours, to be replaced by a log.
+# walks reach those floors after some eight minutes. Ours, to be replaced by a long log.
 _ACCEL_INSTABILITY = 40 * MICRO_G
 _GYRO_INSTABILITY = 10 * DPS / 3600
 _ACCEL_WALK = 2e-5
@@ -269,7 +269,7 @@ BNO08X = Chip(
     ),
     accel_noise_m_s2_rthz=150 * MICRO_G,
     gyro_noise_rad_s_rthz=14 * MDPS,
-    accel_bias_m_s2=80 * MILLI_G / 2,
+    accel_bias_m_s2=80 * MILLI_G / 2,  # quoted as a bound
     gyro_bias_rad_s=1 * DPS,
     accel_range_m_s2=8 * GRAVITY_M_S2,
     gyro_range_rad_s=2000 * DPS,
