@@ -1,9 +1,12 @@
 """Virtual wearers: ARKit weights and head motion → what face IMUs would feel. No I/O.
 
 Each site is a rigid patch of skin: relative to the head it turns by A w and moves by B w (its site
-responses), the head turns about the neck, and gravity acts on everything. A sensor sits on the
-patch with its own mounting error, bias and noise. Derivatives are central differences on a grid of
-twice the sample rate, after the weights were smoothed to what skin can do.
+responses), the head turns about the neck, which may itself travel, and gravity acts on everything.
+A sensor sits on the patch with its own mounting error; what it then says is its chip's affair
+(`dataset_tools/chips.py`), and what else befalls it is in `dataset_tools/disturbances.py`.
+
+Weights are smoothed to what skin can do, then everything is a quintic spline whose derivatives are
+exact (`dataset_tools/splines.py`); no differences are taken.
 
 All accuracy measured on these samples is accuracy on simulated IMUs.
 """
@@ -12,12 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter1d
 
 from capture import rotations
+from capture.blendshapes import INDEX
 from capture.calibration import GRAVITY_M_S2
+from dataset_tools.chips import Chip, Parts, draw_parts
+from dataset_tools.disturbances import CALM, Disturbances, closings, disturb
+from dataset_tools.kinematics import HeadMotion, Triple, head_rates, mounted, seen_from_patch
+from dataset_tools.kinematics import specific_force as force_on_patches
+from dataset_tools.noise import digitise, drift, low_pass, white
 from dataset_tools.performance import Performance
+from dataset_tools.splines import Path, fit
 from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
 
@@ -27,7 +35,8 @@ Array = NDArray[np.float64]
 NECK_PIVOT_M = np.array([0.0, -0.09, -0.02])
 # ARKit jitters by some thousandths from frame to frame; skin does not. 12 ms keeps 11 Hz (−3 dB).
 SKIN_SMOOTHING_S = 0.012
-_FINE = 2  # grid points per sample interval for derivatives
+_KNOT_HZ = 120.0
+_BLOCK = 1024  # samples at a time: what fits the processor's cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,24 +52,12 @@ class SiteModel:
     position: Array
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """One IMU chip's faults. Typical sizes of current consumer MEMS parts; not one datasheet's."""
-
-    accel_noise_m_s2_rthz: float = 1.3e-3  # about 130 µg/√Hz
-    gyro_noise_rad_s_rthz: float = 1.6e-4  # about 9 mdps/√Hz
-    accel_bias_m_s2: float = 0.25  # standard deviation of the constant offset
-    gyro_bias_rad_s: float = 0.012
-    accel_range_m_s2: float = 8 * GRAVITY_M_S2
-    gyro_range_rad_s: float = float(np.radians(1024.0))
-    bits: int = 16
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class VirtualWearer:
     """One donning of one face: sites, mounting errors and chips.
 
-    quat_head_from_sensor: (S, 4) true mounting, wxyz. accel_bias, gyro_bias: (S, 3).
+    quat_head_from_sensor: (S, 4) true mounting, wxyz. accel_bias, gyro_bias: (S, 3). parts: what
+    was drawn for each chip, None for plain chips. disturbances: none unless asked for.
     """
 
     layout: SensorLayout
@@ -69,6 +66,8 @@ class VirtualWearer:
     accel_bias_m_s2: Array
     gyro_bias_rad_s: Array
     chip: Chip
+    parts: Parts | None = None
+    disturbances: Disturbances = CALM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,8 +85,9 @@ def put_on(
     rng: np.random.Generator,
     mounting_error_rad: float = float(np.radians(7.0)),
     chip: Chip | None = None,
+    disturbances: Disturbances = CALM,
 ) -> VirtualWearer:
-    """Glue sensors on: draw mounting errors (per axis, Gaussian) and biases."""
+    """Glue sensors on: draw mounting errors (per axis, Gaussian), biases and chips' parts."""
     chip = chip or Chip()
     count = len(layout.slots)
     nominal = np.array([slot.quat_head_from_sensor for slot in layout.slots], float)
@@ -99,6 +99,8 @@ def put_on(
         accel_bias_m_s2=rng.normal(0.0, chip.accel_bias_m_s2, (count, 3)),
         gyro_bias_rad_s=rng.normal(0.0, chip.gyro_bias_rad_s, (count, 3)),
         chip=chip,
+        parts=draw_parts(chip, count, rng),
+        disturbances=disturbances,
     )
 
 
@@ -107,20 +109,75 @@ def feel(
 ) -> VirtualSamples:
     """Sample what the wearer's sensors feel during a performance, faults included.
 
+    A performance may carry `neck_position_m` (M, 3), the way of the neck through the world on its
+    time_s; without it the neck stays where it is.
+
     Args:
         rate_hz: sensor rate; samples lie at k / rate_hz from the start of the performance.
     """
-    time_s, accel, gyro = ideal_motion(performance, wearer, rate_hz)
+    finer = max(1, int(np.ceil(wearer.disturbances.needs_hz / rate_hz)))
+    time_s, force, rate = ideal_motion(performance, wearer, rate_hz * finer)
+    if wearer.disturbances is not CALM:
+        jaw = closings(
+            performance.time_s - performance.time_s[0], performance.weights[:, INDEX["jawOpen"]]
+        )
+        force, rate = disturb(
+            time_s, force, rate, wearer.disturbances, wearer.sites.position, jaw, rng
+        )
+    force = low_pass(force, wearer.chip.accel.bandwidth_hz, rate_hz * finer)[::finer]
+    rate = low_pass(rate, wearer.chip.gyro.bandwidth_hz, rate_hz * finer)[::finer]
+    time_s = time_s[::finer]
+    force, rate = _sensed(time_s, force, rate, wearer)
+    return _read_out(time_s, force, rate, wearer, rate_hz, rng)
+
+
+def _sensed(time_s: Array, force: Array, rate: Array, wearer: VirtualWearer) -> tuple[Array, Array]:
+    """Gains, crosstalk and g-sensitivity of the parts, and what warmth does to these."""
+    parts, warming = wearer.parts, wearer.disturbances.warming
+    if parts is None:
+        return force, rate
+    rate = _through(parts.gyro_matrix, rate) + _through(parts.gyro_per_accel, force)
+    force = _through(parts.accel_matrix, force)
+    if warming is not None:
+        rise = warming.rise(time_s)[:, None, None]
+        force = force * (1.0 + rise * parts.accel_scale_per_k) + rise * parts.accel_per_k
+        rate = rate * (1.0 + rise * parts.gyro_scale_per_k) + rise * parts.gyro_per_k
+    return force, rate
+
+
+def _through(matrices: Array, vectors: Array) -> Array:
+    """(S, 3, 3) matrices times (N, S, 3) vectors."""
+    return np.stack(mounted(matrices, (vectors[..., 0], vectors[..., 1], vectors[..., 2])), axis=-1)
+
+
+def _read_out(
+    time_s: Array,
+    force: Array,
+    rate: Array,
+    wearer: VirtualWearer,
+    rate_hz: float,
+    rng: np.random.Generator,
+) -> VirtualSamples:
+    """Noise, biases that wander, range and steps."""
     chip = wearer.chip
-    bandwidth = np.sqrt(0.5 * rate_hz)  # white noise up to Nyquist
-    accel = (
-        accel + wearer.accel_bias_m_s2 + _noise(rng, accel, chip.accel_noise_m_s2_rthz * bandwidth)
-    )
-    gyro = gyro + wearer.gyro_bias_rad_s + _noise(rng, gyro, chip.gyro_noise_rad_s_rthz * bandwidth)
+    readings = []
+    for ideal, bias, density, kind in (
+        (force, wearer.accel_bias_m_s2, chip.accel_noise_m_s2_rthz, chip.accel),
+        (rate, wearer.gyro_bias_rad_s, chip.gyro_noise_rad_s_rthz, chip.gyro),
+    ):
+        reading = white(rng, ideal.shape, density, rate_hz)
+        reading = low_pass(reading, kind.bandwidth_hz, rate_hz)
+        reading += ideal
+        reading += bias
+        wander = drift(rng, ideal.shape, kind.bias_instability, kind.random_walk, rate_hz)
+        if wander is not None:
+            reading += wander
+        readings.append(reading)
+    accel_bits = chip.bits if chip.accel_bits is None else chip.accel_bits
     return VirtualSamples(
         time_s,
-        _digitise(accel, chip.accel_range_m_s2, chip.bits),
-        _digitise(gyro, chip.gyro_range_rad_s, chip.bits),
+        digitise(readings[0], chip.accel_range_m_s2, accel_bits),
+        digitise(readings[1], chip.gyro_range_rad_s, chip.bits),
     )
 
 
@@ -128,53 +185,67 @@ def ideal_motion(
     performance: Performance, wearer: VirtualWearer, rate_hz: float
 ) -> tuple[Array, Array, Array]:
     """Noiseless (N,) times, (N, S, 3) specific force and (N, S, 3) angular rate, sensor frames."""
-    start, end = performance.time_s[0], performance.time_s[-1]
-    count = int(np.floor((end - start) * rate_hz)) + 1
-    step = 1.0 / (rate_hz * _FINE)
-    # One extra grid point on each side, so that differences are central everywhere.
-    grid = start + step * np.arange(-1, count * _FINE)
-    weights, head_quat, head_position = _motion_at(performance, grid)
-    sites = wearer.sites
-    turn = np.einsum("sij,nj->nsi", sites.rotation, weights)
-    place = sites.position + np.einsum("sij,nj->nsi", sites.translation, weights)
-    world_place = head_position[:, None] + rotations.rotate(head_quat[:, None], place)
-    quat = rotations.multiply(
-        head_quat[:, None],
-        rotations.multiply(rotations.from_vector(turn), wearer.quat_head_from_sensor),
-    )
-    middle = slice(1, None, _FINE)
-    before, now, after = _neighbours(quat, count)
-    gyro = rotations.to_vector(rotations.multiply(rotations.conjugate(before), after)) / (2 * step)
-    p_before, p_now, p_after = _neighbours(world_place, count)
-    accel = (p_after - 2.0 * p_now + p_before) / step**2
-    force = rotations.rotate(rotations.conjugate(now), accel + np.array([0.0, GRAVITY_M_S2, 0.0]))
-    return grid[middle][:count] - start, force, gyro
+    count = int(np.floor(performance.duration_s * rate_hz)) + 1
+    time_s = np.arange(count) / rate_hz
+    slots = len(wearer.sites.position)
+    force, rate = np.empty((count, slots, 3)), np.empty((count, slots, 3))
+    path = _path(performance, wearer.sites)
+    to_sensor = np.swapaxes(rotations.to_matrix(wearer.quat_head_from_sensor), -1, -2)
+    for start in range(0, count, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        at = time_s[block] - wearer.chip.delay_s
+        felt, turned = _patches(path, wearer.sites.position - NECK_PIVOT_M, at)
+        for axis, (f, r) in enumerate(
+            zip(mounted(to_sensor, felt), mounted(to_sensor, turned), strict=True)
+        ):
+            force[block, :, axis] = f
+            rate[block, :, axis] = r
+    return time_s, force, rate
 
 
-def _neighbours(values: Array, count: int) -> tuple[Array, Array, Array]:
-    last = 1 + _FINE * (count - 1)
-    return (
-        values[0:last:_FINE],
-        values[1 : last + 1 : _FINE],
-        values[2 : last + 2 : _FINE],
-    )
+def _patches(path: Path, arm_m: Array, at: Array) -> tuple[Triple, Triple]:
+    """Force and rate of all patches, in their own frames, at times `at`."""
+    value, speed, change = path.at(at, 2)
+    spin, turn = head_rates(value[:, :4], speed[:, :4], change[:, :4])
+    upright = rotations.conjugate(rotations.normalise(value[:, :4]))
+    support = rotations.rotate(upright, change[:, 4:7] + np.array([0.0, GRAVITY_M_S2, 0.0]))
+    angle, shift = _split(value)
+    angle_rate, shift_rate = _split(speed)
+    arm = (shift[0] + arm_m[:, 0], shift[1] + arm_m[:, 1], shift[2] + arm_m[:, 2])
+    head = HeadMotion(spin, turn, support)
+    force = force_on_patches(head, arm, shift_rate, _split(change)[1])
+    return seen_from_patch(angle, angle_rate, force, spin)
 
 
-def _motion_at(performance: Performance, grid: Array) -> tuple[Array, Array, Array]:
-    """Smooth weights (N, 52), head quaternion (N, 4) and head position (N, 3) on a fine grid."""
-    coarse_hz = 120.0
-    start, end = performance.time_s[0], performance.time_s[-1]
-    coarse = start + np.arange(int(np.ceil((end - start) * coarse_hz)) + 1) / coarse_hz
-    columns = np.concatenate(
-        (performance.weights, rotations.unwrap(performance.quat_world_from_head)), axis=1
-    )
-    even = _interpolate(coarse, performance.time_s, columns)
-    smooth = gaussian_filter1d(even, SKIN_SMOOTHING_S * coarse_hz, axis=0, mode="nearest")
-    fine = CubicSpline(coarse, smooth, axis=0)(np.clip(grid, coarse[0], coarse[-1]))
-    head_quat = rotations.normalise(fine[:, 52:])
-    # The pivot stays put: the head's origin swings about it.
-    head_position = NECK_PIVOT_M - rotations.rotate(head_quat, NECK_PIVOT_M)
-    return fine[:, :52], head_quat, head_position
+def _split(values: Array) -> tuple[Triple, Triple]:
+    """The patches' columns as the triples of rotation and translation, (N, S) each."""
+    parts = np.split(values[:, 7:], 6, axis=1)
+    return (parts[0], parts[1], parts[2]), (parts[3], parts[4], parts[5])
+
+
+def _path(performance: Performance, sites: SiteModel) -> Path:
+    """Everything that moves, as one smooth path of 7 + 6 S columns.
+
+    Head quaternion (4), neck position (3), then for every axis a column per site: rotation about
+    x, y, z and translation along them.
+    """
+    start = performance.time_s[0]
+    knots = start + np.arange(int(np.ceil(performance.duration_s * _KNOT_HZ)) + 1) / _KNOT_HZ
+    head = rotations.unwrap(performance.quat_world_from_head)
+    columns = np.concatenate((head, _neck_position(performance), performance.weights), axis=1)
+    path = fit(_interpolate(knots, performance.time_s, columns), _KNOT_HZ, SKIN_SMOOTHING_S)
+    # Splines are linear in what they fit: patches may as well be computed from coefficients.
+    responses = np.concatenate((sites.rotation, sites.translation), axis=1).transpose(1, 0, 2)
+    patches = path.coefficients[:, 7:] @ responses.reshape(-1, responses.shape[-1]).T
+    coefficients = np.concatenate((path.coefficients[:, :7], patches), axis=1)
+    return Path(coefficients, _KNOT_HZ, path.lead)
+
+
+def _neck_position(performance: Performance) -> Array:
+    """(M, 3) the neck's way through the world, if the performance carries one."""
+    position = getattr(performance, "neck_position_m", None)
+    still = np.zeros((len(performance.time_s), 3))
+    return still if position is None else np.asarray(position, float)
 
 
 def _interpolate(at: Array, time_s: Array, columns: Array) -> Array:
@@ -184,15 +255,3 @@ def _interpolate(at: Array, time_s: Array, columns: Array) -> Array:
     span = np.maximum(time_s[right] - time_s[left], 1e-9)
     share = np.clip((at - time_s[left]) / span, 0.0, 1.0)[:, None]
     return np.asarray(columns[left] * (1.0 - share) + columns[right] * share)
-
-
-def _noise(rng: np.random.Generator, like: Array, deviation: float) -> Array:
-    drawn = rng.standard_normal(like.shape, dtype=np.float32)
-    return np.asarray(drawn * np.float32(deviation), float)
-
-
-def _digitise(values: Array, full_scale: float, bits: int) -> Floats:
-    """Clip to the range and round to the chip's steps."""
-    step = full_scale / 2 ** (bits - 1)
-    clipped = np.clip(np.rint(values / step), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    return np.asarray(clipped * step, np.float32)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, MIRROR
 from capture.head import Head, find_sites, site_responses
-from dataset_tools.virtual_imu import Chip, SiteModel, VirtualWearer, put_on
+from dataset_tools.chips import Chip
+from dataset_tools.virtual_imu import SiteModel, VirtualWearer, put_on
 from firmware_host.layout import SensorLayout, Slot
 
 Array = NDArray[np.float64]
