@@ -6,23 +6,21 @@ and what the chips do. Calibration runs on the sequence's own rest and routine, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import INDEX, MIRROR
 from capture.calibration import calibrate
 from capture.head import Head, head_from_npz, identity_head, standard_head
+from dataset_tools.augment import varied
 from dataset_tools.performance import (
     REST_S,
     ROUTINE_S,
     Performance,
     baseline,
     generate_performance,
-    head_motion,
-    trimmed,
     with_routine,
 )
 from dataset_tools.recordings import file_sha256, read_performance
@@ -101,42 +99,6 @@ class HeadFamilies:
         return put_on(self._layout, vary(sites, rng, WIDE), rng, mounting)
 
 
-def vary_performance(
-    performance: Performance, other: Performance, rng: np.random.Generator, length_s: float
-) -> Performance:
-    """A new performance from real ones: cut, warp, mirror, borrow the upper face, scale, re-nod."""
-    cut = _cut(performance, rng, length_s)
-    weights = cut.weights
-    if rng.random() < 0.5:
-        weights = weights[:, MIRROR]
-    if rng.random() < 0.3:
-        donor = _cut(other, rng, length_s)
-        upper = [i for n, i in INDEX.items() if n.startswith(("brow", "eye", "nose", "cheekSq"))]
-        at = np.linspace(0, len(donor.weights) - 1, len(weights)).astype(int)
-        weights = weights.copy()
-        weights[:, upper] = donor.weights[at][:, upper]
-    gain = np.exp(rng.normal(0.0, 0.2, weights.shape[1]))
-    shift = rng.exponential(0.02, weights.shape[1])
-    weights = np.clip(weights * gain + shift, 0.0, 1.0)
-    time_s = (cut.time_s - cut.time_s[0]) * rng.uniform(0.8, 1.25)
-    level = rng.uniform(0.0, 1.6)
-    quat = head_motion(time_s * level, rng, weights)
-    return replace(
-        cut,
-        time_s=time_s,
-        weights=weights,
-        quat_world_from_head=quat,
-        tracked=cut.tracked,
-    )
-
-
-def _cut(performance: Performance, rng: np.random.Generator, length_s: float) -> Performance:
-    spare = performance.duration_s - length_s
-    if spare <= 0:
-        return performance
-    return trimmed(performance, performance.time_s[0] + rng.uniform(0.0, spare), length_s)
-
-
 def perceive(
     performance: Performance,
     wearer: VirtualWearer,
@@ -191,7 +153,7 @@ def draw_sequences(
             own = [r.performance for r in recorded if r.person == person]
             first = own[int(rng.integers(len(own)))]
             other = recorded[int(rng.integers(len(recorded)))].performance
-            performance = vary_performance(first, other, rng, config.sequence_s)
+            performance = varied(first, other, rng, config.sequence_s)
         worn = with_routine(performance, int(rng.integers(1 << 31)))
         rate_hz = config.rate_hz * float(rng.choice([1.0, 1.0, 5 / 3]))
         out.append(perceive(worn, families.wearer(rng), rng, rate_hz, person))
