@@ -1,15 +1,17 @@
-"""What a face does over time: from a recording, or composed by a seeded generator. No I/O.
+"""What a face does over time: from a recording, or composed by a seeded generator.
 
 Every performance that is worn starts with two seconds of rest at the person's own baseline and a
 few seconds of head nods, side tilts and turns with a still face: calibration lives on these.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from capture import rotations
+from capture.blendshapes import ARKIT_NAMES
 from dataset_tools.composition import Composition, compose, recite
 from dataset_tools.curves import RATE_HZ, Array
 from dataset_tools.motion import head_motion
@@ -65,6 +67,20 @@ def from_weights(
     else:
         quat = np.asarray(quat_world_from_head, float)[held]
     return Performance(time_s, np.asarray(weights, float)[held], quat, tracked)
+
+
+def write_performance(path: Path, performance: Performance) -> None:
+    """Write an `.npz` that `imusic render` and `recordings.read_performance` read."""
+    arrays = {
+        "names": np.array(ARKIT_NAMES),
+        "time_s": performance.time_s,
+        "weights": performance.weights.astype(np.float32),
+        "quat_world_from_head": performance.quat_world_from_head.astype(np.float32),
+        "tracked": performance.tracked,
+    }
+    if performance.head_position_m is not None:
+        arrays["head_position_m"] = performance.head_position_m.astype(np.float32)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def baseline(performance: Performance) -> Array:
