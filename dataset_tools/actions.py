@@ -26,7 +26,7 @@ def chew(time_s: Array, rng: np.random.Generator) -> Array:
     phase = 2 * np.pi * rate_hz * unsteady
     size = np.clip(1.0 + 0.3 * wander(len(t), 0.6, rng)[:, 0], 0.3, 1.8)
     opening = size * rng.uniform(0.10, 0.22) * np.clip(0.5 - 0.5 * np.cos(phase), 0, 1) ** 1.3
-    aside = size * rng.uniform(0.05, 0.16) * np.sin(phase - 0.6)
+    aside = size * rng.uniform(0.02, 0.08) * np.sin(phase - 0.6)
     side = np.tanh(3.0 * wander(len(t), 1.5, rng)[:, 0])
     bite = np.clip(np.cos(phase), 0, 1) ** 2
     out = np.zeros((len(t), len(ARKIT_NAMES)))
@@ -39,7 +39,7 @@ def chew(time_s: Array, rng: np.random.Generator) -> Array:
         _add(out, name + "Right", level * bite * (1 - 0.4 * side))
     _add(out, "mouthRollLower", 0.10 * bite)
     _add(out, "mouthShrugLower", 0.12 * bite)
-    return out * _calm_at_the_ends(t)[:, None]
+    return np.asarray(out * _calm_at_the_ends(t)[:, None])
 
 
 def laugh(time_s: Array, rng: np.random.Generator) -> Array:
@@ -55,7 +55,7 @@ def laugh(time_s: Array, rng: np.random.Generator) -> Array:
     level = _calm_at_the_ends(t, 0.35)
     out = level[:, None] * (strength * (smile + fading[:, None] * open_jaw))
     out += (level * strength * fading * shake)[:, None] * shaken
-    return np.minimum(out, 1.0)
+    return np.asarray(np.minimum(out, 1.0))
 
 
 def yawn(time_s: Array, rng: np.random.Generator) -> Array:
@@ -84,9 +84,10 @@ def range_of_motion(time_s: Array, rng: np.random.Generator) -> Array:
     return out * _calm_at_the_ends(time_s - time_s[0])[:, None]
 
 
-_EXERCISES = ("4", "9", "10", "12", "14", "15", "16", "17", "18", "20", "22", "24", "27", "28",
-              "29", "34", "45", "5", "6", "7")  # fmt: skip
-_ALONE = ("jawLeft", "jawRight", "mouthLeft", "mouthRight", "jawOpen")
+_EXERCISES = ("4", "4", "5", "6", "7", "9", "10", "12", "14", "15", "15", "16", "17", "18", "20",
+              "22", "24", "27", "28", "29", "34", "45", "45")  # fmt: skip
+_ALONE = ("mouthLeft", "mouthRight", "jawOpen", "jawOpen")
+_JAW_ASIDE = ("jawLeft", "jawRight")  # phones report these as small, however far people go
 
 
 def _exercise(rng: np.random.Generator) -> Array:
@@ -94,9 +95,12 @@ def _exercise(rng: np.random.Generator) -> Array:
     kind = rng.random()
     if kind < 0.15:  # brows go up as one
         return strength * np.minimum(unit("1") + 0.95 * unit("2") + 0.4 * unit("5"), 1.0)
-    if kind < 0.35:
-        return strength * spread({str(rng.choice(_ALONE)): 1.0})
-    if kind < 0.38:
+    if kind < 0.24:
+        return 0.22 * strength * spread({str(rng.choice(_JAW_ASIDE)): 1.0})
+    if kind < 0.36:
+        name = str(rng.choice(_ALONE))
+        return (1.0 if name == "jawOpen" else 0.5) * strength * spread({name: 1.0})
+    if kind < 0.41:
         return strength * spread({"tongueOut": 0.9, "jawOpen": 0.45})
     sides = [1.0, 1.0]
     if kind > 0.85:  # one side leads, as far as people can

@@ -131,7 +131,7 @@ def varied(
         made = mirrored(made)
     if rng.random() < 0.3:
         made = recombined(made, cut(other, rng, length_s))
-    shift = rng.exponential(0.02, made.weights.shape[1])
+    shift = rng.exponential(0.02, len(MIRROR))
     made = on_another_face(made, face_strengths(rng), shift)
     made = time_warped(made, rng, float(rng.uniform(0.8, 1.25)), 0.08)
     if rng.random() < 0.2:

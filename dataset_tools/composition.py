@@ -22,9 +22,9 @@ from dataset_tools.spelling import Language, Word
 
 # What people do: share of stretches, and how long one lasts at least and at most.
 ACTIVITIES: dict[str, tuple[float, float, float]] = {
-    "talk": (0.44, 4.0, 14.0),
+    "talk": (0.42, 4.0, 14.0),
     "quiet": (0.18, 1.5, 5.0),
-    "range": (0.22, 4.0, 10.0),
+    "range": (0.24, 4.0, 10.0),
     "chew": (0.06, 3.0, 12.0),
     "laugh": (0.06, 1.0, 3.0),
     "yawn": (0.04, 4.5, 8.5),
@@ -211,7 +211,7 @@ def _together(moved: Array, looked: Array, person: Person) -> Array:
 
 
 def _head(time_s: Array, talk: Talk, setting: str, rng: np.random.Generator) -> HeadMotion:
-    level = float(rng.uniform(0.2, 1.6))
+    level = float(rng.uniform(0.2, 2.0))
     head = motion.swaying(len(time_s), rng, level)
     head = head.plus(motion.nodding_along(time_s, talk.beats_s, rng, min(level, 1.2)))
     head = head.plus(motion.gestures(time_s, rng, float(rng.uniform(1.0, 9.0))))

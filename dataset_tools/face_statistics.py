@@ -65,7 +65,7 @@ def face_statistics(
         mean=_average(means, weight),
         deviation=np.sqrt(_average(variances, weight)),
         correlation=_correlation(faces, recorded),
-        frequency_hz=np.fft.rfftfreq(SEGMENT, 1 / RATE_HZ),
+        frequency_hz=np.arange(SEGMENT // 2 + 1) * RATE_HZ / SEGMENT,
         spectrum=_spectrum(faces, recorded),
         blinks_per_min=blinks / minutes,
         blink_s=float(np.median(lengths)) if len(lengths) else float("nan"),

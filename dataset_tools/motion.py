@@ -22,7 +22,7 @@ from dataset_tools.curves import RATE_HZ, Array, events, near, ticks, wander
 WALKING_STEPS_HZ, WALKING_SD_HZ = 2.0, 0.13
 RUNNING_STEPS_HZ, RUNNING_SD_HZ = 2 * 84.8 / 60, 2 * 3.6 / 60
 SETTINGS = ("sitting", "walking", "running", "car")
-_AXES = np.array([1.0, 1.2, 0.6])  # people turn more than they nod, and tilt least
+_AXES = np.array([0.9, 1.2, 0.9])  # people turn more than they nod or tilt
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +44,7 @@ class HeadMotion:
 def swaying(count: int, rng: np.random.Generator, level: float = 1.0) -> HeadMotion:
     """Restless motion of a head that is nowhere near still: slow, middling and quick."""
     vectors = np.zeros((count, 3))
-    for sigma_s, size in ((1.2, 0.07), (0.35, 0.035), (0.12, 0.008)):
+    for sigma_s, size in ((1.2, 0.06), (0.35, 0.038), (0.12, 0.012)):
         vectors += size * rng.uniform(0.5, 1.3) * _AXES * wander(count, sigma_s, rng, 3)
     return HeadMotion(level * vectors)
 

@@ -70,17 +70,15 @@ def from_weights(
 
 
 def write_performance(path: Path, performance: Performance) -> None:
-    """Write an `.npz` that `imusic render` and `recordings.read_performance` read."""
-    arrays = {
-        "names": np.array(ARKIT_NAMES),
-        "time_s": performance.time_s,
-        "weights": performance.weights.astype(np.float32),
-        "quat_world_from_head": performance.quat_world_from_head.astype(np.float32),
-        "tracked": performance.tracked,
-    }
-    if performance.head_position_m is not None:
-        arrays["head_position_m"] = performance.head_position_m.astype(np.float32)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    """Write face and head turns as an `.npz` that `imusic render` and `read_performance` read."""
+    np.savez_compressed(
+        path,
+        names=np.array(ARKIT_NAMES),
+        time_s=performance.time_s,
+        weights=performance.weights.astype(np.float32),
+        quat_world_from_head=performance.quat_world_from_head.astype(np.float32),
+        tracked=performance.tracked,
+    )
 
 
 def baseline(performance: Performance) -> Array:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES, INDEX, OBSERVABLE, REGIONS
 from dataset_tools.curves import Array
@@ -12,6 +13,7 @@ from dataset_tools.face_statistics import FaceStatistics, band_edge_hz, face_sta
 from dataset_tools.performance import Performance, generate_performance
 from dataset_tools.recordings import read_performance
 from firmware_host.errors import DataError
+from viz.scene import Image
 
 # Tracked recordings under which trained weights may ship (see recipes/base.toml), below
 # IMUSIC_DATA. Animated faces are left out: they hold ten shapes, mirrored and cleaned.
@@ -45,7 +47,7 @@ class Comparison:
     @property
     def likeness(self) -> float:
         """Pearson r between the correlations of all pairs of observable shapes."""
-        rows, columns = _pairs(self.real)
+        rows, columns = _pairs(self)
         return float(
             np.corrcoef(self.real.correlation[rows, columns], self.made.correlation[rows, columns])[
                 0, 1
@@ -163,7 +165,7 @@ def _differences(comparison: Comparison) -> list[str]:
     ):
         named = ", ".join(f"{ARKIT_NAMES[i]} ({ratio[i]:.2f})" for i in found) or "none"
         lines.append(f"- {label}, by a factor above {FAR_OFF:g}: {named}")
-    rows, columns = _pairs(comparison.real)
+    rows, columns = _pairs(comparison)
     gap = comparison.made.correlation[rows, columns] - comparison.real.correlation[rows, columns]
     order = np.argsort(-np.abs(gap))
     lines.append(f"- {np.mean(np.abs(gap) > _PAIR_GAP):.1%} of pairs differ in correlation by more "
@@ -177,14 +179,15 @@ def _differences(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _pairs(real: FaceStatistics) -> tuple[Array, Array]:
+def _pairs(comparison: Comparison) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of pairs of shapes that were recorded together, right sides left out."""
-    moves = OBSERVABLE & (real.deviation > 0.01)
+    moves = OBSERVABLE & (comparison.real.deviation > 0.01)
     moves &= np.array(
         [not name.endswith("Right") or name in _ONE_OF_A_KIND for name in ARKIT_NAMES]
     )
     rows, columns = np.triu_indices(len(ARKIT_NAMES), 1)
-    both = moves[rows] & moves[columns] & np.isfinite(real.correlation[rows, columns])
+    known = np.isfinite(comparison.real.correlation) & np.isfinite(comparison.made.correlation)
+    both = moves[rows] & moves[columns] & known[rows, columns]
     return rows[both], columns[both]
 
 
@@ -200,7 +203,7 @@ def _every_shape(comparison: Comparison) -> list[str]:
     ]
 
 
-def _shapes_plot(comparison: Comparison) -> Array:
+def _shapes_plot(comparison: Comparison) -> Image:
     from viz.charts import bars, beside
 
     real, made = comparison.real, comparison.made
@@ -214,7 +217,7 @@ def _shapes_plot(comparison: Comparison) -> Array:
     return beside(pages, 2)
 
 
-def _spectra_plot(comparison: Comparison) -> Array:
+def _spectra_plot(comparison: Comparison) -> Image:
     from viz.charts import beside, lines
 
     real, made = comparison.real, comparison.made
@@ -229,7 +232,7 @@ def _spectra_plot(comparison: Comparison) -> Array:
     return beside(drawn, 3)
 
 
-def _together_plot(comparison: Comparison) -> Array:
+def _together_plot(comparison: Comparison) -> Image:
     from viz.charts import matrices
 
     shown = {

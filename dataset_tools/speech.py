@@ -24,8 +24,8 @@ from dataset_tools.visemes import PHONES, VISEMES
 SYLLABLES_HZ = 5.2
 # Ours, as are all numbers below: what a comma and a full stop are worth.
 PAUSE_S = {"short": (0.15, 0.45), "long": (0.35, 1.1)}
-_ANTICIPATES, _CARRIES_ON = 0.65, 0.55  # reach of a phone before and after, in its durations
-_LEAST_REACH_S = 0.035
+_ANTICIPATES, _CARRIES_ON = 0.80, 0.70  # reach of a phone before and after, in its durations
+_LEAST_REACH_S = 0.045
 _REST_PULL = 0.03  # of a mouth that nobody pulls
 _WEAK, _FINAL = 0.75, 1.45  # durations of weak words, and of vowels before a pause
 _NAMES = {viseme: spread(mixture) for viseme, mixture in VISEMES.items()}

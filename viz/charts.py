@@ -26,7 +26,7 @@ def bars(
     row, label, wide = 9 * len(series) + 6, 170, 560
     image = _page(label + wide + 2 * _MARGIN, 44 + row * len(names) + 28)
     top = _headline(image, title, list(series))
-    scale = largest or max(float(np.nanmax(values)) for values in series.values()) or 1.0
+    scale = largest or _round_up(max(float(np.nanmax(values)) for values in series.values()))
     for number in range(6):
         x = label + round(wide * number / 5)
         _line(image, (x, top), (x, top + row * len(names)), _GRID)
@@ -93,6 +93,14 @@ def beside(images: Sequence[Image], columns: int) -> Image:
     filled = [*images, *[empty] * (-len(images) % columns)]
     rows = [np.hstack(filled[i : i + columns]) for i in range(0, len(filled), columns)]
     return np.vstack(rows)
+
+
+def _round_up(value: float) -> float:
+    """The next 1, 2 or 5 times a power of ten; 1 for what is not positive."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value))
 
 
 def _diverging(values: Array) -> Image:
