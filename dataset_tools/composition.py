@@ -211,7 +211,7 @@ def _together(moved: Array, looked: Array, person: Person) -> Array:
 
 
 def _head(time_s: Array, talk: Talk, setting: str, rng: np.random.Generator) -> HeadMotion:
-    level = float(rng.uniform(0.2, 2.0))
+    level = float(rng.uniform(0.2, 2.8))
     head = motion.swaying(len(time_s), rng, level)
     head = head.plus(motion.nodding_along(time_s, talk.beats_s, rng, min(level, 1.2)))
     head = head.plus(motion.gestures(time_s, rng, float(rng.uniform(1.0, 9.0))))

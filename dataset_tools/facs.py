@@ -87,7 +87,7 @@ COMPANIONS: dict[str, dict[str, float]] = {
     "noseSneer": {"cheekSquint": 0.45, "eyeSquint": 0.30, "mouthUpperUp": 0.30, "eyeBlink": 0.45},
     "cheekSquint": {"noseSneer": 0.35, "eyeSquint": 0.15},
     "eyeBlink": {"eyeSquint": 0.10, "cheekSquint": 0.05, "noseSneer": 0.05, "eyeWide": -0.5},
-    "eyeLookDown": {"eyeBlink": 0.40, "eyeWide": -0.25},
+    "eyeLookDown": {"eyeBlink": 0.30, "eyeWide": -0.25},
     "eyeLookUp": {"eyeWide": 0.40, "browInnerUp": 0.10, "browOuterUp": 0.10},
     "cheekPuff": {"mouthPress": 0.30, "mouthLowerDown": -0.4, "mouthStretch": -0.3},
 }  # fmt: skip

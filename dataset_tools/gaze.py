@@ -5,8 +5,8 @@ others 1997, abstract). A spontaneous lid falls in 66 ms and stays down for 8 (f
 77.6 and 13.4 ms and their ratios in a search-coil study of seven adults, PubMed abstract of
 "Kinematic comparison of spontaneously generated blinks and voluntary blinks"); it falls 40 to
 47 % faster than it rises, and often only half to three quarters of the way (Sforza and others
-2008, abstract). Fixations end at random after a refractory time (Harris and others 1988,
-abstract). Everything else is ours: spreads, angles, the mean fixation, 30 degrees for weight 1.
+2008, abstract). Fixations end at random after a refractory time (abstract of
+"The distribution of fixation durations in infants and naive adults", 1988). Everything else is ours: spreads, angles, the mean fixation, 30 degrees for weight 1.
 """
 
 import numpy as np
