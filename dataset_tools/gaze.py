@@ -5,8 +5,9 @@ others 1997, abstract). A spontaneous lid falls in 66 ms and stays down for 8 (f
 77.6 and 13.4 ms and their ratios in a search-coil study of seven adults, PubMed abstract of
 "Kinematic comparison of spontaneously generated blinks and voluntary blinks"); it falls 40 to
 47 % faster than it rises, and often only half to three quarters of the way (Sforza and others
-2008, abstract). Fixations end at random after a refractory time (abstract of
-"The distribution of fixation durations in infants and naive adults", 1988). Everything else is ours: spreads, angles, the mean fixation, 30 degrees for weight 1.
+2008, abstract). Fixations end at random after a refractory time (abstract of "The distribution of
+fixation durations in infants and naive adults"). Everything else is ours: spreads, angles, the
+mean fixation, 30 degrees for weight 1, and a rise that ends more slowly than it begins.
 """
 
 import numpy as np
@@ -17,9 +18,9 @@ from dataset_tools.curves import RATE_HZ, Array, events, near, rise_and_fall
 
 BLINKS_PER_MIN_REST, BLINKS_PER_MIN_TALKING = 17.0, 26.0
 BLINKS_PER_MIN_SPREAD = 0.35  # of the logarithm, over people
-CLOSING_S, SHUT_S, OPENING_S = 0.066, 0.008, 0.150
+CLOSING_S, SHUT_S, OPENING_S = 0.066, 0.008, 0.125
 _BLINK_GAP_S = 0.30
-_LONGER = (0.85, 1.5)  # a phone's camera and a voluntary share make some blinks longer
+_LONGER = (0.85, 1.25)  # from one blink to the next
 _FIXATION_S, _REFRACTORY_S = 0.9, 0.2
 _SACCADE_SIGMA_S = 0.018
 _FULL_WEIGHT_RAD = float(np.radians(30.0))

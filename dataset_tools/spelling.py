@@ -111,7 +111,8 @@ def read_language(path: Path) -> Language:
 def built_in(name: str = "english") -> Language:
     """A language that comes with the package: english, spanish. Raises ConfigError for others."""
     folder = resources.files("dataset_tools") / "languages"
-    names = sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name != "README.md")
+    files = (entry.name for entry in folder.iterdir())
+    names = sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml"))
     if name not in names:
         raise ConfigError(
             f"no language {name!r} is built in; there are {', '.join(names)}",

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from dataset_tools.recordings import read_performance
+from firmware_host.errors import ConfigError
 from imusic import cli
+from imusic.sim import SimOptions, load_performance, performed
 
 
 def test_a_text_becomes_a_file_that_can_be_read_and_is_not_overwritten(tmp_path, capsys):
@@ -41,3 +43,18 @@ def test_a_report_from_the_command_line(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
     empty = ["performances", "report", "--data", str(tmp_path / "none"), "--out"]
     assert cli.main([*empty, str(tmp_path / "other")]) == 2
+
+
+def test_a_virtual_wearer_says_a_text_for_as_long_as_it_takes():
+    short, long = (
+        load_performance(SimOptions(text=text, seed=2)).duration_s
+        for text in ("Hello.", "Hello, my friend, how are you today?")
+    )
+    assert long > short + 1.0
+    assert performed(SimOptions(text="Hello.", seed=2)) == {
+        "performance": "said",
+        "text": "Hello.",
+        "seed": 2,
+    }
+    with pytest.raises(ConfigError, match="leave out"):
+        load_performance(SimOptions(text="Hello.", seconds=3.0))
