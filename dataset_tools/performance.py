@@ -70,7 +70,7 @@ def from_weights(
 
 
 def write_performance(path: Path, performance: Performance) -> None:
-    """Write face and head turns as an `.npz` that `imusic render` and `read_performance` read."""
+    """Write an `.npz` for `imusic render`; `read_performance` takes the face of it, not the head."""
     np.savez_compressed(
         path,
         names=np.array(ARKIT_NAMES),
