@@ -70,7 +70,7 @@ def from_weights(
 
 
 def write_performance(path: Path, performance: Performance) -> None:
-    """Write an `.npz` for `imusic render`; `read_performance` takes the face of it, not the head."""
+    """Write an `.npz` for `imusic render`; `read_performance` takes only the face from it."""
     np.savez_compressed(
         path,
         names=np.array(ARKIT_NAMES),
