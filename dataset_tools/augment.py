@@ -1,44 +1,139 @@
-"""New performances from recorded ones. No I/O."""
+"""New performances from real takes, changed only in ways that a real face could do. Pure.
+
+Every function takes a performance and gives another with as many frames, weights in [0, 1] and
+times that increase; what is random takes its generator as an argument.
+"""
 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capture.blendshapes import INDEX, MIRROR
-from dataset_tools.performance import Performance, head_motion, trimmed
+from dataset_tools import motion
+from dataset_tools.curves import RATE_HZ, Array, ticks
+from dataset_tools.gaze import blink_times, lids
+from dataset_tools.performance import Performance, baseline, trimmed
+
+UPPER_FACE: NDArray[np.int64] = np.array(
+    [i for n, i in INDEX.items() if n.startswith(("brow", "eye", "nose", "cheekSq"))]
+)
+_MIRRORED_QUAT = np.array([1.0, 1.0, -1.0, -1.0])  # a turn to the left becomes one to the right
+_MIRRORED_AXES = np.array([-1.0, 1.0, 1.0])
 
 
-def vary_performance(
-    performance: Performance, other: Performance, rng: np.random.Generator, length_s: float
-) -> Performance:
-    """A new performance from real ones: cut, warp, mirror, borrow the upper face, scale, re-nod."""
-    cut = _cut(performance, rng, length_s)
-    weights = cut.weights
-    if rng.random() < 0.5:
-        weights = weights[:, MIRROR]
-    if rng.random() < 0.3:
-        donor = _cut(other, rng, length_s)
-        upper = [i for n, i in INDEX.items() if n.startswith(("brow", "eye", "nose", "cheekSq"))]
-        at = np.linspace(0, len(donor.weights) - 1, len(weights)).astype(int)
-        weights = weights.copy()
-        weights[:, upper] = donor.weights[at][:, upper]
-    gain = np.exp(rng.normal(0.0, 0.2, weights.shape[1]))
-    shift = rng.exponential(0.02, weights.shape[1])
-    weights = np.clip(weights * gain + shift, 0.0, 1.0)
-    time_s = (cut.time_s - cut.time_s[0]) * rng.uniform(0.8, 1.25)
-    level = rng.uniform(0.0, 1.6)
-    quat = head_motion(time_s * level, rng, weights)
+def mirrored(performance: Performance) -> Performance:
+    """The same performance seen in a mirror: sides of the face, of the head's turns and its path.
+
+    Twice gives back the original.
+    """
+    position = performance.head_position_m
     return replace(
-        cut,
-        time_s=time_s,
-        weights=weights,
-        quat_world_from_head=quat,
-        tracked=cut.tracked,
+        performance,
+        weights=performance.weights[:, MIRROR],
+        quat_world_from_head=performance.quat_world_from_head * _MIRRORED_QUAT,
+        head_position_m=None if position is None else position * _MIRRORED_AXES,
     )
 
 
-def _cut(performance: Performance, rng: np.random.Generator, length_s: float) -> Performance:
+def time_warped(
+    performance: Performance, rng: np.random.Generator, tempo: float = 1.0, waver: float = 0.0
+) -> Performance:
+    """The same frames at another pace, from time 0 on.
+
+    tempo: 2 lasts half as long. waver: standard deviation of the logarithm of a pace that drifts
+    over seconds. A walk or a car keeps its own time in truth; warp takes that have none.
+    """
+    steps = np.diff(performance.time_s)
+    pace = tempo * np.exp(waver * _drifting(np.cumsum(steps), rng))
+    time_s = np.concatenate(([0.0], np.cumsum(steps / pace)))
+    return replace(performance, time_s=time_s)
+
+
+def _drifting(at_s: Array, rng: np.random.Generator) -> Array:
+    """Unit noise that changes over about two seconds, at increasing times (N,)."""
+    knots = np.arange(0.0, float(at_s[-1]) + 4.0, 2.0)
+    return np.interp(at_s, knots, rng.standard_normal(len(knots)))
+
+
+def recombined(
+    performance: Performance, donor: Performance, shapes: NDArray[np.int64] = UPPER_FACE
+) -> Performance:
+    """Borrow what `donor` does with some shapes; a donor that is too short plays to and fro.
+
+    The resting face stays the performer's own: only what the donor does around its own is taken.
+    """
+    span = max(donor.duration_s, 1e-6)
+    at = np.mod(performance.time_s - performance.time_s[0], 2 * span)
+    at = np.minimum(at, 2 * span - at) + donor.time_s[0]
+    shift = baseline(performance) - baseline(donor)
+    weights = performance.weights.copy()
+    for i in shapes:
+        borrowed = np.interp(at, donor.time_s, donor.weights[:, i])
+        weights[:, i] = np.clip(borrowed + shift[i], 0.0, 1.0)
+    return replace(performance, weights=weights)
+
+
+def on_another_face(performance: Performance, gain: Array, shift: Array) -> Performance:
+    """Scale what each shape does by `gain` (52,) and raise its rest by `shift` (52,)."""
+    return replace(performance, weights=np.clip(performance.weights * gain + shift, 0.0, 1.0))
+
+
+def face_strengths(rng: np.random.Generator, spread: float = 0.2, sides: float = 0.06) -> Array:
+    """(52,) factors for `on_another_face`: log-normal, nearly the same on both sides."""
+    shared = rng.normal(0.0, spread, len(MIRROR))[np.minimum(np.arange(len(MIRROR)), MIRROR)]
+    return np.asarray(np.exp(shared + rng.normal(0.0, sides, len(MIRROR))))
+
+
+def with_blinks(
+    performance: Performance, rng: np.random.Generator, share: float = 1.0
+) -> Performance:
+    """Add blinks of the usual kind; of those that would be usual, `share` is added."""
+    length_s = performance.time_s[-1] - performance.time_s[0] + 1 / RATE_HZ
+    even = ticks(float(length_s))
+    starts = blink_times(np.full(len(even), 0.5), rng)
+    starts = starts[rng.random(len(starts)) < share]
+    fallen = lids(performance.time_s - performance.time_s[0], starts, rng)
+    weights = performance.weights.copy()
+    for column, side in enumerate(("Left", "Right")):
+        blink, wide = INDEX["eyeBlink" + side], INDEX["eyeWide" + side]
+        weights[:, blink] = np.maximum(weights[:, blink], fallen[:, column])
+        weights[:, wide] *= 1.0 - fallen[:, column]
+    return replace(performance, weights=weights)
+
+
+def moved_about(
+    performance: Performance, rng: np.random.Generator, level: float = 1.0
+) -> Performance:
+    """Replace the head's motion by that of someone who sits and says the same."""
+    quat = motion.head_motion(performance.time_s, rng, performance.weights, level)
+    return replace(performance, quat_world_from_head=quat, head_position_m=None)
+
+
+def cut(performance: Performance, rng: np.random.Generator, length_s: float) -> Performance:
+    """A random stretch of `length_s`, or all of it where it is shorter."""
     spare = performance.duration_s - length_s
     if spare <= 0:
         return performance
     return trimmed(performance, performance.time_s[0] + rng.uniform(0.0, spare), length_s)
+
+
+def varied(
+    performance: Performance, other: Performance, rng: np.random.Generator, length_s: float
+) -> Performance:
+    """A new performance from real ones, at most `length_s` of their time long.
+
+    Cut, mirrored, upper face borrowed, on another face, at another pace, with another head, and
+    blinks where the recording may have cleaned them away: each as often as is good for training.
+    """
+    made = cut(performance, rng, length_s)
+    if rng.random() < 0.5:
+        made = mirrored(made)
+    if rng.random() < 0.3:
+        made = recombined(made, cut(other, rng, length_s))
+    shift = rng.exponential(0.02, len(MIRROR))
+    made = on_another_face(made, face_strengths(rng), shift)
+    made = time_warped(made, rng, float(rng.uniform(0.8, 1.25)), 0.08)
+    if rng.random() < 0.2:
+        made = with_blinks(made, rng, float(rng.uniform(0.2, 0.8)))
+    return moved_about(made, rng, float(rng.uniform(0.0, 1.6)))

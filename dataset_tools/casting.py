@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_tools.augment import vary_performance
+from dataset_tools.augment import varied
 from dataset_tools.performance import Performance, generate_performance, with_routine
 from dataset_tools.recordings import Recorded, Source
 
@@ -63,5 +63,5 @@ def draw_performance(
         own = [r.performance for r in cast.recorded if r.person == person]
         first = own[int(rng.integers(len(own)))]
         other = cast.recorded[int(rng.integers(len(cast.recorded)))].performance
-        performance = vary_performance(first, other, rng, length_s)
+        performance = varied(first, other, rng, length_s)
     return person, with_routine(performance, int(rng.integers(1 << 31)))

@@ -109,8 +109,7 @@ def feel(
 ) -> VirtualSamples:
     """Sample what the wearer's sensors feel during a performance, faults included.
 
-    A performance may carry `neck_position_m` (M, 3), the way of the neck through the world on its
-    time_s; without it the neck stays where it is.
+    Where the performance says how the neck is carried along, the sensors feel that too.
 
     Args:
         rate_hz: sensor rate; samples lie at k / rate_hz from the start of the performance.
@@ -242,8 +241,8 @@ def _path(performance: Performance, sites: SiteModel) -> Path:
 
 
 def _neck_position(performance: Performance) -> Array:
-    """(M, 3) the neck's way through the world, if the performance carries one."""
-    position = getattr(performance, "neck_position_m", None)
+    """(M, 3) how the neck is carried through the world; zero where it stays put."""
+    position = performance.head_position_m
     still = np.zeros((len(performance.time_s), 3))
     return still if position is None else np.asarray(position, float)
 

@@ -44,6 +44,7 @@ VERBS: dict[str, Verb] = {
     "import": Verb("capture.cli", "Record", "Make takes from recordings made elsewhere."),
     "info": Verb("capture.cli", "Record", "Tell what is in a take."),
     "list": Verb("capture.cli", "Record", "List the takes in a folder."),
+    "performances": Verb("dataset_tools.cli", "Data", "Make faces that move, and compare them."),
     "synth": Verb("dataset_tools.cli", "Data", "Let virtual wearers perform a data set."),
     "train": Verb("model.cli", "Model", "Train a network on takes and virtual wearers."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),

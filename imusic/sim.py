@@ -28,13 +28,14 @@ _PHONE_DAY_S = 86_400.0
 
 
 class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What to play. arkit: a recording, or None for the built-in generator.
+    """What to play. arkit: a recording, or None for the built-in generator; text: what it says.
 
     loss: probability that a hub frame or a phone datagram vanishes.
     swap_sideways: exchange left and right of jaw and mouth in a CSV; None decides by its header.
     """
 
     arkit: Path | None = None
+    text: str | None = None
     seconds: float | None = None
     seed: int = 1
     loss: float = 0.0
@@ -83,6 +84,9 @@ def sim(
     rig: Annotated[Path, typer.Option(help="Where to write the rig that finds this wearer.")],
     truth: Annotated[Path | None, typer.Option(help="Where to write the truth (JSON).")] = None,
     arkit: Annotated[Path | None, typer.Option(help="Recording to perform (CSV, NPZ).")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="English to say; default: this and that.")
+    ] = None,
     seconds: Annotated[float | None, typer.Option(help="Length without rest and routine.")] = None,
     seed: Annotated[int, typer.Option(help="Who wears it, and how the clocks drift.")] = 1,
     loss: Annotated[float, typer.Option(help="Share of frames lost on the way.")] = 0.0,
@@ -108,6 +112,7 @@ def sim(
         raise ConfigError(f"{rig} exists already", "choose another --rig; nothing is overwritten")
     options = SimOptions(
         arkit=arkit,
+        text=text,
         seconds=seconds,
         seed=seed,
         loss=loss,
@@ -177,13 +182,19 @@ async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
 
 def load_performance(options: SimOptions) -> Any:
     """The performance without its opening. Raises DataError or ConfigError."""
-    from dataset_tools.performance import generate_performance, trimmed
+    from dataset_tools.performance import generate_performance, say, trimmed
     from dataset_tools.recordings import read_performance
 
     if options.seconds is not None and options.seconds < 1.0:
         raise ConfigError(f"--seconds: expected at least 1, got {options.seconds:g}")
     if not 0.0 <= options.loss < 1.0:
         raise ConfigError(f"--loss: expected a share in [0, 1), got {options.loss:g}")
+    if options.text is not None and (options.arkit is not None or options.seconds is not None):
+        raise ConfigError(
+            "--text: says its own thing for its own time; leave out --arkit, --seconds"
+        )
+    if options.text is not None:
+        return say(options.text, options.seed)
     if options.arkit is None:
         return generate_performance(options.seed, options.seconds or 20.0)
     performance = read_performance(options.arkit, options.swap_sideways, options.seed)
@@ -197,6 +208,8 @@ def performed(options: SimOptions) -> dict[str, str | int | float | bool]:
     from capture.livelink_csv import read_livelink_csv
     from capture.provenance import file_sha256
 
+    if options.text is not None:
+        return {"performance": "said", "text": options.text, "seed": options.seed}
     if options.arkit is None:
         return {"performance": "generated", "seed": options.seed}
     facts: dict[str, str | int | float | bool] = {

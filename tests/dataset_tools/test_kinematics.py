@@ -1,10 +1,7 @@
 """Physics against closed forms, and against an integrator that knows nothing of the simulator."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, INDEX
@@ -21,14 +18,9 @@ JAW = INDEX["jawOpen"]
 CHIN = 10
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Travelling(Performance):
-    neck_position_m: NDArray[np.float64]
-
-
 def performance(time_s, weights=None, vectors=None, neck=None) -> Performance:
     count = len(time_s)
-    return Travelling(
+    return Performance(
         time_s,
         np.zeros((count, len(ARKIT_NAMES))) if weights is None else weights,
         rotations.from_vector(np.zeros((count, 3)) if vectors is None else vectors),
@@ -179,7 +171,7 @@ def pose(done, wearer, row):
     turn = rotations.from_vector(wearer.sites.rotation @ weights)
     quat = rotations.multiply(head, rotations.multiply(turn, wearer.quat_head_from_sensor))
     arm = PLACES + wearer.sites.translation @ weights - NECK_PIVOT_M
-    return quat, done.neck_position_m[row] + NECK_PIVOT_M + rotations.rotate(head, arm)
+    return quat, done.head_position_m[row] + NECK_PIVOT_M + rotations.rotate(head, arm)
 
 
 def running_product(q):

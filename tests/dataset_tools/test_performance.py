@@ -57,7 +57,8 @@ def test_rest_and_routine_come_first_with_a_still_face():
     assert min(nod, tilt, turn) > 0.15
     assert np.diff(worn.time_s).min() > 0
     assert np.diff(worn.time_s).max() < 0.02
-    steps = np.abs(np.diff(worn.weights, axis=0)).max(axis=1)
+    skin = [i for n, i in INDEX.items() if not n.startswith("eye")]  # eyes may jump, lids fall
+    steps = np.abs(np.diff(worn.weights[:, skin], axis=0)).max(axis=1)
     joint = (worn.time_s[1:] > REST_S + ROUTINE_S - 0.1) & (worn.time_s[1:] < 8.8)
     assert steps[joint].max() < 0.1  # the face eases into the performance
 
