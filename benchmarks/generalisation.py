@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch.nn.functional import smooth_l1_loss
 
-from capture.head import head_from_file, standard_head
+from capture.head import standard_head
+from capture.head_check import read_head
 from dataset_tools.casting import DataConfig
 from dataset_tools.families import (
     HeadFamilies,
@@ -64,7 +65,7 @@ def main() -> None:
     root = Path(asked.data)
     families = {"ours": our_family(), "ict": ict_family(root / "mesh/ict_face.npz")}
     if asked.avatar:
-        families["avatar"] = single_family("avatar", head_from_file(asked.avatar))
+        families["avatar"] = single_family("avatar", read_head(asked.avatar))
     judges = {name: judging(family, root) for name, family in families.items()}
     table: dict[str, dict[str, dict[str, float]]] = {}
     for label, (pool, variety) in trainings(families, asked.wearers).items():

@@ -129,7 +129,7 @@ def varied(
     made = cut(performance, rng, length_s)
     if rng.random() < 0.5:
         made = mirrored(made)
-    if rng.random() < 0.3:
+    if rng.random() < 0.5:
         made = recombined(made, cut(other, rng, length_s))
     shift = rng.exponential(0.02, len(MIRROR))
     made = on_another_face(made, face_strengths(rng), shift)

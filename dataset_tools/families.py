@@ -7,17 +7,22 @@ head never met.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from capture.head import Head, identity_head, standard_head
+from capture.head import Head, build_head, draw_identity, identity_head
+from dataset_tools.chips import CHIPS, Chip
+from dataset_tools.disturbances import CALM, draw_disturbances
 from dataset_tools.virtual_imu import SiteModel, VirtualWearer, put_on
 from dataset_tools.wearers import WIDE, Variety, blend, placed, site_model, vary
 from firmware_host.layout import SensorLayout
 
 _ICT_IDENTITIES = 40
+_OUR_PEOPLE = 60
 BETWEEN = "between"
+_ALL_CHIPS = (Chip(), *CHIPS.values())
 MOUNTING_DEG = (2.0, 10.0)  # standard deviation per axis, drawn per wearer: careful to careless
 
 
@@ -30,8 +35,13 @@ class HeadFamily:
 
 
 def our_family() -> HeadFamily:
-    """The project's own head."""
-    return HeadFamily("ours", lambda _: standard_head())
+    """People of the project's own head: `_OUR_PEOPLE` of them, each half a second to build."""
+    return HeadFamily("ours", lambda rng: _our_person(int(rng.integers(_OUR_PEOPLE))))
+
+
+@lru_cache(maxsize=4)
+def _our_person(number: int) -> Head:
+    return build_head(draw_identity(np.random.default_rng((_OUR_PEOPLE, number))))
 
 
 def ict_family(path: Path) -> HeadFamily:
@@ -48,11 +58,12 @@ class HeadFamilies:
     """Wearers of several families, and, of more than one, people between two of them.
 
     There are `pool` heads with sensors on, drawn when they are first needed and the same whenever
-    that is; strengths and directions of the site responses, mounting and chips of every wearer are
-    drawn anew.
+    that is; strengths and directions of the site responses, mounting, chips and what befalls them
+    are drawn anew for every wearer.
 
     Args:
         variety: how much wearers of one head differ.
+        disturbed: share of wearers to whom cables, taps, bites, slips and warmth happen.
     """
 
     def __init__(
@@ -61,8 +72,9 @@ class HeadFamilies:
         families: Sequence[HeadFamily],
         pool: int = 150,
         variety: Variety = WIDE,
+        disturbed: float = 0.15,
     ) -> None:
-        self._layout, self._variety = layout, variety
+        self._layout, self._variety, self._disturbed = layout, variety, disturbed
         self._families = tuple(families)
         between = (BETWEEN,) if len(families) > 1 else ()
         self.names = (*(family.name for family in families), *between)
@@ -74,7 +86,11 @@ class HeadFamilies:
         kind = int(rng.integers(len(self.names))) if family == "any" else self.names.index(family)
         sites = self._at(kind, int(rng.integers(self._each)))
         mounting = float(np.radians(rng.uniform(*MOUNTING_DEG)))
-        return put_on(self._layout, vary(sites, rng, self._variety), rng, mounting)
+        chip = _ALL_CHIPS[int(rng.integers(len(_ALL_CHIPS)))]
+        count, reference = len(self._layout.slots), self._layout.reference_index
+        happens = rng.random() < self._disturbed
+        befalls = draw_disturbances(count, reference, rng) if happens else CALM
+        return put_on(self._layout, vary(sites, rng, self._variety), rng, mounting, chip, befalls)
 
     def _at(self, kind: int, number: int) -> SiteModel:
         """Head with sensors `number` of a kind."""
