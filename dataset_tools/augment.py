@@ -4,6 +4,7 @@ Every function takes a performance and gives another with as many frames, weight
 times that increase; what is random takes its generator as an argument.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,23 @@ from dataset_tools.performance import Performance, baseline, trimmed
 
 UPPER_FACE: NDArray[np.int64] = np.array(
     [i for n, i in INDEX.items() if n.startswith(("brow", "eye", "nose", "cheekSq"))]
+)
+# What people habitually do together but need not: each group may come from another moment.
+_GROUP_STEMS = (
+    ("browDown", "browInnerUp", "browOuterUp"),
+    ("eyeBlink", "eyeWide", "eyeLook"),
+    ("eyeSquint", "cheekSquint", "noseSneer"),
+    ("jawOpen", "mouthClose", "mouthLowerDown", "mouthUpperUp"),
+    ("mouthSmile", "mouthDimple"),
+    ("mouthFrown", "mouthShrug"),
+    ("mouthStretch", "mouthPress"),
+    ("mouthFunnel", "mouthPucker"),
+    ("mouthRoll",),
+    ("jawLeft", "jawRight", "mouthLeft", "mouthRight", "jawForward"),
+    ("cheekPuff", "tongueOut"),
+)
+GROUPS: tuple[NDArray[np.int64], ...] = tuple(
+    np.array([i for name, i in INDEX.items() if name.startswith(stems)]) for stems in _GROUP_STEMS
 )
 _MIRRORED_QUAT = np.array([1.0, 1.0, -1.0, -1.0])  # a turn to the left becomes one to the right
 _MIRRORED_AXES = np.array([-1.0, 1.0, 1.0])
@@ -74,6 +92,25 @@ def recombined(
     return replace(performance, weights=weights)
 
 
+def reassembled(
+    performance: Performance,
+    donors: Sequence[Performance],
+    rng: np.random.Generator,
+    chance: float = 0.5,
+) -> Performance:
+    """Let every group of muscles do, by `chance`, what it did at some other moment of a donor.
+
+    Within a group shapes stay together. Across groups habits are broken: who learns from this must
+    feel a shape to predict it, not guess it from what this person usually does beside it.
+    """
+    made = performance
+    for group in GROUPS:
+        if rng.random() < chance:
+            donor = cut(donors[int(rng.integers(len(donors)))], rng, performance.duration_s)
+            made = recombined(made, donor, group)
+    return made
+
+
 def on_another_face(performance: Performance, gain: Array, shift: Array) -> Performance:
     """Scale what each shape does by `gain` (52,) and raise its rest by `shift` (52,)."""
     return replace(performance, weights=np.clip(performance.weights * gain + shift, 0.0, 1.0))
@@ -123,14 +160,18 @@ def varied(
 ) -> Performance:
     """A new performance from real ones, at most `length_s` of their time long.
 
-    Cut, mirrored, upper face borrowed, on another face, at another pace, with another head, and
-    blinks where the recording may have cleaned them away: each as often as is good for training.
+    Cut, mirrored, upper face borrowed or all muscles reassembled, on another face, at another pace,
+    with another head, and blinks where the recording may have cleaned them away: each as often as is
+    good for training.
     """
     made = cut(performance, rng, length_s)
     if rng.random() < 0.5:
         made = mirrored(made)
-    if rng.random() < 0.5:
+    kind = rng.random()
+    if kind < 0.3:
         made = recombined(made, cut(other, rng, length_s))
+    elif kind < 0.7:
+        made = reassembled(made, (performance, other), rng)
     shift = rng.exponential(0.02, len(MIRROR))
     made = on_another_face(made, face_strengths(rng), shift)
     made = time_warped(made, rng, float(rng.uniform(0.8, 1.25)), 0.08)
