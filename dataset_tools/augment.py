@@ -161,8 +161,8 @@ def varied(
     """A new performance from real ones, at most `length_s` of their time long.
 
     Cut, mirrored, upper face borrowed or all muscles reassembled, on another face, at another pace,
-    with another head, and blinks where the recording may have cleaned them away: each as often as is
-    good for training.
+    with another head, and blinks where the recording may have cleaned them away: each as often as
+    is good for training.
     """
     made = cut(performance, rng, length_s)
     if rng.random() < 0.5:
