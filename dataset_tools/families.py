@@ -70,7 +70,7 @@ class HeadFamilies:
         self,
         layout: SensorLayout,
         families: Sequence[HeadFamily],
-        pool: int = 150,
+        pool: int = 300,
         variety: Variety = WIDE,
         disturbed: float = 0.15,
     ) -> None:
