@@ -39,7 +39,7 @@ def our_family() -> HeadFamily:
     return HeadFamily("ours", lambda rng: _our_person(int(rng.integers(_OUR_PEOPLE))))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=_OUR_PEOPLE)
 def _our_person(number: int) -> Head:
     return build_head(draw_identity(np.random.default_rng((_OUR_PEOPLE, number))))
 
