@@ -125,7 +125,7 @@ def trained(data: Collection[Sequence], steps: int) -> tuple[Denoiser, np.ndarra
     change = np.concatenate([s.change[::10] for s in data]).astype(np.float32)
     network.feature_mean.copy_(torch.from_numpy(seen.mean(axis=0)))
     network.feature_scale.copy_(torch.from_numpy(seen.std(axis=0).clip(min=0.02)))
-    scale = change.std(axis=0).clip(min=0.05)
+    scale = torch.from_numpy(change.std(axis=0).clip(min=0.05))
     optimiser = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
     nothing = torch.zeros(BATCH, SMALL.window, WEIGHTS)
@@ -138,7 +138,7 @@ def trained(data: Collection[Sequence], steps: int) -> tuple[Denoiser, np.ndarra
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-    return network.eval(), scale
+    return network.eval(), scale.numpy()
 
 
 def judged(network: Denoiser, scale: np.ndarray, data: list[Sequence]) -> dict[str, float]:
