@@ -112,3 +112,38 @@ def test_a_cut_is_no_longer_than_the_take():
     take = performance(10, 3.0)
     assert augment.cut(take, np.random.default_rng(0), 10.0) is take
     assert augment.cut(take, np.random.default_rng(0), 1.0).duration_s == pytest.approx(1, abs=0.05)
+
+
+def test_every_shape_belongs_to_one_group():
+    assert sorted(np.concatenate(augment.GROUPS)) == list(range(52))
+
+
+@settings(max_examples=8, deadline=None)
+@given(seeds)
+def test_reassembling_keeps_length_range_and_what_is_not_chosen(seed):
+    take, rng = performance(seed), np.random.default_rng(seed)
+    made = augment.reassembled(take, (performance(seed + 1, 9.0),), rng)
+    assert made.weights.shape == take.weights.shape
+    assert made.weights.min() >= 0
+    assert made.weights.max() <= 1
+    same = augment.reassembled(take, (take,), rng, chance=0.0)
+    np.testing.assert_array_equal(same.weights, take.weights)
+
+
+def test_reassembling_breaks_habits_between_groups_and_keeps_them_within():
+    take = performance(3, 20.0)
+    walk = np.cumsum(np.random.default_rng(5).normal(size=len(take.time_s)))
+    beat = 0.2 + 0.6 * (walk - walk.min()) / np.ptp(walk)
+    for name in ("mouthFunnel", "mouthPucker", "browInnerUp", "browOuterUpLeft"):
+        take.weights[:, INDEX[name]] = beat
+    late = Performance(
+        take.time_s, take.weights[::-1].copy(), take.quat_world_from_head, take.tracked
+    )
+    made = augment.reassembled(take, (late,), np.random.default_rng(1), chance=0.5)
+    funnel, pucker, inner, outer = (
+        made.weights[:, INDEX[n]]
+        for n in ("mouthFunnel", "mouthPucker", "browInnerUp", "browOuterUpLeft")
+    )
+    assert np.corrcoef(funnel, pucker)[0, 1] > 0.99
+    assert np.corrcoef(inner, outer)[0, 1] > 0.99
+    assert abs(np.corrcoef(funnel, inner)[0, 1]) < 0.9
