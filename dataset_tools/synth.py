@@ -24,6 +24,7 @@ from capture.take import software
 from dataset_tools.casting import Cast, cast_of, draw_performance
 from dataset_tools.families import HeadFamilies, families_of
 from dataset_tools.performance import REST_S, ROUTINE_S, Performance
+from dataset_tools.processes import end_with_parent
 from dataset_tools.recordings import read_sources
 from dataset_tools.shards import (
     Manifest,
@@ -181,7 +182,9 @@ def _made(
     """Make shards in processes, at most two per process under way: memory stays flat."""
     workers = workers or os.cpu_count() or 1
     waiting, running = iter(missing), dict[Future[Shard], int]()
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=end_with_parent
+    )
     try:
         while True:
             for k in islice(waiting, 2 * workers - len(running)):

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dataset_tools.families import HeadFamilies, families_of
+from dataset_tools.processes import end_with_parent
 from dataset_tools.recordings import Recorded, read_sources
 from firmware_host.errors import ConfigError
 from firmware_host.layout import LAYOUTS, SensorLayout
@@ -55,7 +56,9 @@ class _Epochs:
 
     def __init__(self, recipe: Recipe, root: Path) -> None:
         self._recipe, self._root = recipe, root
-        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=end_with_parent
+        )
         self._next: tuple[int, Future[list[Sequence]]] | None = None
         self._recent: dict[int, list[Sequence]] = {}
 
