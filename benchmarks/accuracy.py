@@ -3,9 +3,10 @@
     python benchmarks/accuracy.py --wearers 3            # the public test set
     python benchmarks/accuracy.py --files 'arkit/animavr/*.csv' --head ict
 
-Prints one JSON line per take and a summary in which every recording weighs the same. `--head ict`
-puts the sensors on random identities of the ICT-FaceKit head instead of ours. Wearer seeds are
-disjoint from those of training.
+Prints one JSON line per take and a summary in which every recording weighs the same. The sensors sit
+on our standard head, with `--head people` on other people of it, with `--head ict` on random
+identities of the ICT-FaceKit head, with `--head FILE` on any avatar. Wearer seeds are disjoint from
+those of training.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from capture.head import Head, identity_head, standard_head
+from capture.head import Head, identity_head, seeded_head, standard_head
+from capture.head_check import read_head
 from capture.importers import import_samples
 from capture.provenance import file_sha256
 from capture.recording import read_recording
@@ -42,7 +44,7 @@ def main() -> None:
     )
     options.add_argument("--files", nargs="*", default=PUBLIC_TEST)
     options.add_argument("--wearers", type=int, default=3)
-    options.add_argument("--head", choices=("ours", "ict"), default="ours")
+    options.add_argument("--head", default="ours", help="ours, people, ict, or a head's file")
     options.add_argument("--checkpoint", type=Path, default=SHIPPED)
     options.add_argument("--markdown", action="store_true", help="print tables for docs")
     asked = options.parse_args()
@@ -65,6 +67,10 @@ def main() -> None:
 def _head(kind: str, root: Path, seed: int) -> Head:
     if kind == "ours":
         return standard_head()
+    if kind == "people":
+        return seeded_head(seed)
+    if kind != "ict":
+        return read_head(Path(kind))
     coefficients = np.random.default_rng(seed).normal(0.0, 1.0, 40)
     return identity_head(root / "mesh/ict_face.npz", coefficients)
 
@@ -165,9 +171,15 @@ def per_shape(rows: list[dict[str, Any]]) -> str:
     found: dict[str, list[float]] = {}
     for row in rows:
         for name, r in row["correlation_per_shape"].items():
-            found.setdefault(name.removesuffix("Left").removesuffix("Right"), []).append(r)
+            found.setdefault(_both_sides(name), []).append(r)
     ordered = sorted(found.items(), key=lambda item: -float(np.mean(item[1])))
     return ", ".join(f"{name} {np.mean(values):.2f}" for name, values in ordered) + "."
+
+
+def _both_sides(name: str) -> str:
+    if name.startswith(("jawLeft", "jawRight", "mouthLeft", "mouthRight")):
+        return name.removesuffix("Left").removesuffix("Right") + " sideways"
+    return name.removesuffix("Left").removesuffix("Right")
 
 
 def _at(row: dict[str, Any], keys: tuple[str, ...]) -> float:
