@@ -3,10 +3,10 @@
     python benchmarks/accuracy.py --wearers 3            # the public test set
     python benchmarks/accuracy.py --files 'arkit/animavr/*.csv' --head ict
 
-Prints one JSON line per take and a summary in which every recording weighs the same. The sensors sit
-on our standard head, with `--head people` on other people of it, with `--head ict` on random
-identities of the ICT-FaceKit head, with `--head FILE` on any avatar. Wearer seeds are disjoint from
-those of training.
+Prints one JSON line per take and a summary in which every recording weighs the same. The sensors
+sit on our standard head, with `--head people` on other people of it, with `--head ict` on random
+identities of the ICT-FaceKit head, with `--head FILE` on any avatar. Wearer seeds are disjoint
+from those of training.
 """
 
 import argparse
