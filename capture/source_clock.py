@@ -1,7 +1,8 @@
 """One device's clock against the host's over a whole take, resets and all. Pure.
 
 A device that restarts counts anew, so each stretch between two resets has a map of its own and the
-host's time runs on through all of them.
+host's time runs on through all of them. A reset moves the floor under the delays (arrival − device)
+for good; messages that only waited, and then came all at once, leave it where it was.
 """
 
 from itertools import pairwise
@@ -12,7 +13,8 @@ import numpy as np
 from firmware_host.clock import NS_PER_S, ClockMap, fit_clock, fit_floor
 from firmware_host.samples import Ints
 
-RESET_S = 1.0  # a clock that jumps by more against the host's was reset
+RESET_S = 1.0  # a floor that moves by more was a reset
+FLOOR_S = 5.0  # ours: no delivery stalls for longer before one message comes without delay
 OWN_RATE_S = 10.0  # ours: shorter stretches take the rate of the longest, theirs would be noise
 
 
@@ -123,9 +125,27 @@ def resets(device_ns: Ints, arrival_ns: Ints) -> list[int]:
         device_ns: (N,) the device's clock.
         arrival_ns: (N,) when that was received, not decreasing.
     """
-    jumps = np.abs(np.diff(arrival_ns - device_ns)) > _ns(RESET_S)
-    found: list[int] = (np.flatnonzero(jumps) + 1).tolist()
-    return found
+    suspects = np.flatnonzero(np.abs(np.diff(arrival_ns - device_ns)) > _ns(RESET_S)) + 1
+    set_back = np.flatnonzero(np.diff(device_ns) < -_ns(FLOOR_S)) + 1
+    found = set(set_back.tolist())
+    for at in suspects.tolist():
+        first = set_back[set_back < at].max(initial=0)
+        end = set_back[set_back > at].min(initial=len(device_ns))
+        if _floor_moves(at - first, device_ns[first:end], arrival_ns[first:end]):
+            found.add(at)
+    return sorted(found)
+
+
+def _floor_moves(at: int, device_ns: Ints, arrival_ns: Ints) -> bool:
+    """Whether the delay, which jumps at index `at`, came to stay."""
+    late_ns = arrival_ns - device_ns
+    rise_ns = late_ns[at] - late_ns[at - 1]
+    if device_ns[at] >= device_ns[at - 1] and device_ns[-1] - device_ns[at] < rise_ns:
+        return False  # a stall that the take ended in: what waited had no time to catch up
+    first = np.searchsorted(arrival_ns, arrival_ns[at - 1] - _ns(FLOOR_S), "left")
+    end = np.searchsorted(arrival_ns, arrival_ns[at] + _ns(FLOOR_S), "right")
+    moved_ns = late_ns[at:end].min() - late_ns[first:at].min()
+    return bool(moved_ns * np.sign(rise_ns) > _ns(RESET_S))
 
 
 def _ahead(device_ns: Ints, arrival_ns: Ints) -> tuple[Ints, Ints]:

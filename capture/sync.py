@@ -126,7 +126,7 @@ def _sample_ns(recording: Recording, hub: SourceClock) -> Ints:
 
 
 def _face_ns(faces: FaceTrack, phone: SourceClock) -> Ints:
-    return phone.to_host(_across_midnight(faces), faces.arrival_ns)
+    return phone.to_host(phone_time_ns(faces), faces.arrival_ns)
 
 
 def _hub_clock(recording: Recording, one_clock: bool) -> SourceClock | None:
@@ -144,16 +144,17 @@ def _hub_clock(recording: Recording, one_clock: bool) -> SourceClock | None:
 def _phone_clock(faces: FaceTrack, one_clock: bool) -> SourceClock | None:
     if len(faces) < 2:
         return None
-    device_ns = _across_midnight(faces)
+    device_ns = phone_time_ns(faces)
     return fit_source(device_ns, device_ns if one_clock else faces.arrival_ns)
 
 
-def _across_midnight(faces: FaceTrack) -> Ints:
-    """(M,) the phone's clock without the step back of a day that a time of day makes."""
-    step = np.diff(faces.device_ns, prepend=faces.device_ns[:1])
-    wrapped = np.abs(step + DAY_NS) < 60 * NS_PER_S
-    unwrapped: Ints = faces.device_ns + DAY_NS * np.cumsum(wrapped)
-    return unwrapped
+def phone_time_ns(faces: FaceTrack) -> Ints:
+    """(M,) the phone's clock, a time of day, without its steps at midnight.
+
+    Every frame is put on the day that brings it nearest to the one before, so frames that overtook
+    each other at midnight stay where they belong.
+    """
+    return np.asarray(np.unwrap(faces.device_ns, period=DAY_NS), np.int64)  # integers throughout
 
 
 def _head_offset(

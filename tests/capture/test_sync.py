@@ -230,13 +230,73 @@ def test_midnight_on_the_phone_is_no_reset():
     assert alignment.verdict == "good"
 
 
+def swapped(faces: FaceTrack, at: int) -> FaceTrack:
+    """The frame `at` comes just after the next one."""
+    order = np.arange(len(faces))
+    order[at : at + 2] = [at + 1, at]
+    moved = FaceTrack(*(getattr(faces, field)[order] for field in FaceTrack.__slots__))
+    moved.arrival_ns[at + 1] = moved.arrival_ns[at]
+    return moved
+
+
+def test_datagrams_that_overtook_each_other_at_midnight_stay_on_their_day():
+    made = make(Scenario(seed=5, phone_epoch_s=86_400 - 15))
+    wrapped = with_device_ns(made, made.faces.device_ns % sync.DAY_NS)
+    last = int(np.argmin(np.diff(wrapped.faces.device_ns)))
+    recording = replace(wrapped, faces=swapped(wrapped.faces, last))
+    alignment = sync.align(recording)
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 0
+    time_s, weights, _, _ = sync.aligned_faces(recording, alignment)
+    assert np.array_equal(weights, made.faces.weights)
+    assert np.abs(time_s - (np.arange(len(weights)) / 60 + 0.003)).max() < 0.001
+
+
+@pytest.mark.parametrize("until", [200, 1350, 2400])
+@pytest.mark.parametrize("stall_s", [1.5, 3.0])
+def test_datagrams_that_waited_and_came_at_once_are_no_reset(until, stall_s):
+    recording = make(Scenario(seed=10))
+    arrival_ns = recording.faces.arrival_ns.copy()
+    held = slice(until - round(stall_s * 60), until)
+    arrival_ns[held] = arrival_ns[until - 1]
+    recording = replace(recording, faces=replace(recording.faces, arrival_ns=arrival_ns))
+    alignment = sync.align(recording)
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 0
+    assert alignment.verdict == "good"
+    assert alignment.notes == ()
+    assert len(sync.aligned_faces(recording, alignment)[0]) == len(recording.faces)
+    assert max(worst_errors_s(recording, alignment)) < 0.001
+
+
+def test_a_take_that_ends_in_a_stall_has_no_reset():
+    recording = make(Scenario(seed=10))
+    arrival_ns = recording.faces.arrival_ns.copy()
+    arrival_ns[-60:] += 2 * NS  # the rest of what waited never came
+    recording = replace(recording, faces=replace(recording.faces, arrival_ns=arrival_ns))
+    alignment = sync.align(recording)
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 0
+    assert max(worst_errors_s(recording, alignment)) < 0.001
+
+
+@pytest.mark.parametrize("jumps_s", [(300, 0), (-300, 0), (300, 600), (-2, -300), (-2, -4)])
+def test_restarts_soon_after_each_other_are_told_apart(jumps_s):
+    recording = make(Scenario(seed=4))
+    device_ns = recording.faces.device_ns.copy()
+    device_ns[900:1020] += jumps_s[0] * NS
+    device_ns[1020:] += jumps_s[1] * NS
+    recording = with_device_ns(recording, device_ns)
+    alignment = sync.align(recording)
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 2
+    assert len(sync.aligned_faces(recording, alignment)[0]) == len(recording.faces)
+    assert max(worst_errors_s(recording, alignment)) < 0.0015
+
+
 def test_datagrams_that_overtook_each_other_come_out_in_order():
     recording = make(Scenario(seed=6))
-    order = np.arange(len(recording.faces))
-    order[100:102] = [101, 100]
-    shuffled = FaceTrack(*(getattr(recording.faces, f)[order] for f in FaceTrack.__slots__))
-    shuffled = replace(shuffled, arrival_ns=recording.faces.arrival_ns)
-    again = replace(recording, faces=shuffled)
+    again = replace(recording, faces=swapped(recording.faces, 100))
     time_s, weights, _, _ = sync.aligned_faces(again, sync.align(again))
     assert np.all(np.diff(time_s) > 0)
     assert np.array_equal(weights, recording.faces.weights)
