@@ -12,6 +12,8 @@ from capture.recording import FaceTrack, Recording
 from capture.take import new_take
 from firmware_host.errors import DataError
 from firmware_host.layout import FACE_12, select
+from imusic.demo import sync_error_ms
+from imusic.sim import Truth
 
 LAYOUT = select(FACE_12, ("mentalis", "head_reference"))
 NS = 1_000_000_000
@@ -250,6 +252,28 @@ def test_datagrams_that_overtook_each_other_at_midnight_stay_on_their_day():
     time_s, weights, _, _ = sync.aligned_faces(recording, alignment)
     assert np.array_equal(weights, made.faces.weights)
     assert np.abs(time_s - (np.arange(len(weights)) / 60 + 0.003)).max() < 0.001
+
+
+@pytest.mark.parametrize("before_midnight_s", [3_000.0, 15.0, 0.001])
+def test_the_demos_sync_error_is_small_whatever_the_phones_time_of_day(before_midnight_s):
+    scenario = Scenario(seed=5, phone_epoch_s=86_400 - before_midnight_s)
+    made = make(scenario)
+    recording = with_device_ns(made, made.faces.device_ns % sync.DAY_NS)
+    truth = Truth(
+        samples_sent=len(made),
+        samples_dropped=0,
+        datagrams_sent=len(made.faces),
+        datagrams_dropped=0,
+        start_ns=HOST_EPOCH_NS,
+        hub_start_tick_us=7_000_000,
+        hub_rate=1 / (1 + scenario.hub_ppm * 1e-6),
+        phone_epoch_s=scenario.phone_epoch_s,
+        phone_rate=1 + scenario.phone_ppm * 1e-6,
+        phone_latency_s=scenario.latency_s,
+        rest_s=2.0,
+        routine_s=6.0,
+    )
+    assert sync_error_ms(recording, sync.align(recording), truth) < 1.0
 
 
 @pytest.mark.parametrize("until", [200, 1350, 2400])
