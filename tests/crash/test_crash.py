@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 
 from capture.disk import DiskThread
+from capture.livelink import encode, packet_at
 from capture.recording import read_recording
 from capture.recover import Outcome, _intact, recover
 from capture.take import DATA_FILE, Take, new_take, read_take
 from capture.take_writer import TakeWriter
 from firmware_host.errors import DataError
 from firmware_host.layout import FACE_12, select
-from firmware_host.samples import ImuBlock
+from firmware_host.samples import Gap, Garbage, HubEnd, ImuBlock
 
 TWO = select(FACE_12, ("mentalis", "head_reference"))
 ROOT = Path(__file__).parents[2]
@@ -171,6 +172,53 @@ def test_a_whole_take_is_left_alone_and_recovery_twice_changes_nothing(whole, tm
     once = (folder / DATA_FILE).read_bytes()
     assert recover(folder).outcome is Outcome.WHOLE
     assert (folder / DATA_FILE).read_bytes() == once
+
+
+def write_all_kinds(folder: Path, count: int) -> Take:
+    """A take with everything that is counted, in one chunk per `count` / 10 blocks."""
+    folder.mkdir()
+    writer = TakeWriter(folder, take_named(folder.name))
+    rng = np.random.default_rng(5)
+    for number in range(count):
+        sent = block(number)
+        writer.hub_bytes(b"raw %d" % number, sent.arrival_ns)
+        writer.hub_event(sent, sent.arrival_ns)
+        seen = rng.uniform(0, 1, 52).astype(np.float32) if number % 4 else None
+        head = (0.1, 0.2, 0.3) if seen is not None else None
+        writer.phone_datagram(encode(packet_at(number * 0.015, seen, head)), sent.arrival_ns)
+        if number % 7 == 0:
+            writer.phone_datagram(b"noise", sent.arrival_ns)
+            writer.hub_event(Gap(number * 3, 2), sent.arrival_ns)
+            writer.hub_event(Garbage(5), sent.arrival_ns)
+        if number % (count // 10) == 0:
+            writer._writer.flush()
+    writer.hub_event(HubEnd(3 * count), sent.arrival_ns)
+    return writer.close()
+
+
+def test_all_counts_of_a_recovered_take_are_of_what_was_saved(tmp_path):
+    folder = tmp_path / "kinds"
+    written = write_all_kinds(folder, 60)
+    data = (folder / DATA_FILE).read_bytes()
+    assert set(written.counts) >= {"faces_tracked", "datagrams", "samples_lost", "raw_bytes"}
+
+    (folder / DATA_FILE).write_bytes(data[:-20])  # nothing but the footer is gone
+    recover(folder)
+    assert read_take(folder).counts == written.counts
+
+    shutil.rmtree(folder)
+    write_all_kinds(folder, 60)
+    (folder / DATA_FILE).write_bytes(data[: chunk_ends(data)[5]])
+    assert recover(folder).outcome is Outcome.LOSSY
+    recording, counts = read_recording(folder), read_take(folder).counts
+    assert 0 < counts["samples"] == len(recording) < written.counts["samples"]
+    assert counts["blocks"] == len(recording.block_starts) - 1
+    assert counts["faces"] == len(recording.faces)
+    assert counts["faces_tracked"] == recording.faces.tracked.sum()
+    assert counts["samples_lost"] == recording.samples_lost
+    assert counts["garbage_bytes"] == recording.garbage_bytes
+    assert counts["datagrams"] == counts["faces"] + counts["datagrams_malformed"]
+    assert "samples_sent" not in counts  # the hub's last words are gone
 
 
 def test_noise_in_place_of_the_data_is_nothing(whole, tmp_path):
