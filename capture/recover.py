@@ -9,7 +9,8 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from capture.channels import (
     message_types,
     open_channels,
 )
-from capture.take import DATA_FILE, SYNC_FILE, Take, read_take, write_take
+from capture.rebuild import rebuilt_take
+from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, write_take
 from capture.take_writer import CHUNK_BYTES
 from firmware_host import mcap_chunks
 from firmware_host.clock import NS_PER_S
@@ -117,11 +119,21 @@ def recover(folder: Path) -> RecoveryReport:
     """Make the take in `folder` readable again, where there is anything to save.
 
     A whole take is left as it is. Otherwise `data.mcap` becomes what could be verified, and the
-    file as it was found stays as `data.mcap.damaged`. Running it twice changes nothing more.
+    file as it was found stays as `data.mcap.damaged`. A `take.toml` that is missing or no TOML is
+    made anew. Running it twice changes nothing more.
 
     Raises:
-        DataError: not a take, or the disk does not give back what was written to it.
+        DataError: not a take, its sensors are nowhere to be read, or the disk does not give back
+            what was written to it.
     """
+    if not (folder / DATA_FILE).is_file() or _says_anything(folder / TAKE_FILE):
+        return _recover(folder)
+    _rebuild(folder)
+    report = _recover(folder)
+    return replace(report, message=f"{report.message}; {TAKE_FILE} was made anew, see its origin")
+
+
+def _recover(folder: Path) -> RecoveryReport:
     take = read_take(folder)
     path = folder / DATA_FILE
     if not path.is_file():
@@ -134,11 +146,34 @@ def recover(folder: Path) -> RecoveryReport:
         part.unlink()
         return RecoveryReport(Outcome.NOTHING, f"{path}: not one intact record was found")
     saved = _check(part, take, tally)
-    path.replace(_unused(folder))
+    path.replace(_unused(path))
     part.replace(path)
     (folder / SYNC_FILE).unlink(missing_ok=True)
     _mark(folder, take, saved)
     return _report(folder, tally)
+
+
+def _says_anything(path: Path) -> bool:
+    """Whether there is a TOML file with something in it; what it says may still be wrong."""
+    try:
+        return bool(msgspec.toml.decode(path.read_bytes()))
+    except (FileNotFoundError, UnicodeDecodeError, msgspec.DecodeError):
+        return False
+
+
+def _rebuild(folder: Path) -> None:
+    """Make `take.toml` anew; what was there stays beside it."""
+    data_path, path = folder / DATA_FILE, folder / TAKE_FILE
+    written = datetime.fromtimestamp(data_path.stat().st_mtime, UTC)
+    with mapped(data_path) as data:
+        take = rebuilt_take(
+            folder.resolve().name,
+            written.isoformat(timespec="seconds"),
+            (contents for contents, _, _ in _intact(data)),
+        )
+    if path.is_file():
+        path.replace(_unused(path))
+    write_take(take, folder)
 
 
 def _whole(path: Path, take: Take) -> _Tally | None:
@@ -259,12 +294,12 @@ def _check(part: Path, take: Take, tally: _Tally) -> _Tally:
     return again
 
 
-def _unused(folder: Path) -> Path:
+def _unused(path: Path) -> Path:
     """A name for the file as it was found that no earlier rescue has used."""
-    name, number = folder / (DATA_FILE + ".damaged"), 1
+    name, number = path.with_name(path.name + ".damaged"), 1
     while name.exists():
         number += 1
-        name = folder / f"{DATA_FILE}.damaged-{number}"
+        name = path.with_name(f"{path.name}.damaged-{number}")
     return name
 
 
