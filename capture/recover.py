@@ -28,7 +28,7 @@ from capture.channels import (
     open_channels,
 )
 from capture.rebuild import rebuilt_take
-from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, write_take
+from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, recover_hint, write_take
 from capture.take_writer import CHUNK_BYTES
 from firmware_host import mcap_chunks
 from firmware_host.clock import NS_PER_S
@@ -113,6 +113,20 @@ class _Tally:
 
     def seconds(self, time_ns: int) -> float:
         return max(0.0, round((time_ns - self.first_ns) / NS_PER_S, 3))
+
+
+def data_state(folder: Path) -> str:
+    """Whether the data of a take has a beginning and an end, by its first and last bytes alone.
+
+    "whole", "cut off, run `imusic recover …`" or "missing". Damage in between is not looked for.
+    """
+    path = folder / DATA_FILE
+    if not path.is_file():
+        return "missing"
+    with mapped(path) as data:
+        if mcap_chunks.is_closed(data):
+            return "whole"
+    return f"cut off, {recover_hint(folder)}"
 
 
 def recover(folder: Path) -> RecoveryReport:

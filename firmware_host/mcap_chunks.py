@@ -20,6 +20,8 @@ OP_HEADER, OP_FOOTER, OP_SCHEMA, OP_CHANNEL, OP_MESSAGE, OP_CHUNK = 1, 2, 3, 4, 
 OP_MESSAGE_INDEX, OP_DATA_END = 7, 15
 MAX_CHUNK_BYTES = 64 * 1024 * 1024  # ours are a thousandth of that: more is damage
 
+_FOOTER_BYTES = 8 + 8 + 4  # where the summary and its offsets begin, CRC
+
 _RECORD = struct.Struct("<BQ")
 _CHUNK = struct.Struct("<QQQII")  # start, end, uncompressed size, CRC, length of the codec's name
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
@@ -71,6 +73,16 @@ def _unpack(packed: bytes, codec: bytes, size: int) -> bytes | None:
     except (zstandard.ZstdError, MemoryError):
         return None
     return contents
+
+
+def is_closed(data: Buffer) -> bool:
+    """Whether the data begins as MCAP does and ends with a footer; nothing between is looked at."""
+    footer = len(data) - len(MAGIC) - _RECORD.size - _FOOTER_BYTES
+    return (
+        footer >= len(MAGIC)
+        and data[: len(MAGIC)] == MAGIC == data[-len(MAGIC) :]
+        and _RECORD.unpack_from(data, footer) == (OP_FOOTER, _FOOTER_BYTES)
+    )
 
 
 def chunks(data: Buffer, name: str, hint: str) -> Iterator[bytes]:

@@ -27,6 +27,7 @@ from firmware_host.layout import FACE_12, SensorLayout, Slot, select
 from firmware_host.messages import PROTOCOL_VERSION
 from firmware_host.samples import Gap, Garbage, HubEnd, HubInfo, ImuBlock
 from firmware_host.simulator import HubOptions
+from imusic.cli import main
 
 TWO = select(FACE_12, ("mentalis", "head_reference"))
 ROOT = Path(__file__).parents[2]
@@ -384,6 +385,19 @@ def kill_after(folder: Path, after_s: float):
         rest = process.stdout.read().splitlines()
     # The kill may have cut the last line.
     yield from (line for line in [first, *rest] if len(line.split()) == 2)
+
+
+@pytest.mark.parametrize("left", [1.0, 0.999, 0.5, 0.001, 0.0, None])
+def test_info_and_list_say_when_the_data_is_not_all_there(whole, tmp_path, capsys, left):
+    data = (whole / DATA_FILE).read_bytes()
+    folder = copy_with(whole, tmp_path / "takes", data[: int(len(data) * (left or 0.0))])
+    if left is None:
+        (folder / DATA_FILE).unlink()
+    expected = {1.0: "whole", None: "missing"}.get(left, f"cut off, run `imusic recover {folder}`")
+    assert main(["info", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == expected
+    assert main(["list", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip().endswith(expected)
 
 
 def test_the_command_answers_with_the_exit_codes_it_promises(whole, tmp_path):
