@@ -405,8 +405,9 @@ def _tell(text: str) -> None:
 def _show(told: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names of files are no markup
     latency = told["latency_ms"]
     console.print(
         f"{told['samples_sent']} samples sent, {told['samples_received']} received, "
@@ -414,7 +415,7 @@ def _show(told: dict[str, Any]) -> None:
         f"sync error {told['sync_error_ms']:.1f} ms; latency p50 {latency['p50']:.1f} ms, "
         f"p99 {latency['p99']:.1f} ms"
     )
-    table = Table("simulated IMUs", "network", "ridge", "mean face", title=told["recording"])
+    table = Table("simulated IMUs", "network", "ridge", "mean face", title=Text(told["recording"]))
     rows = [("correlation", told["correlation"]), ("offset-free MAE", told["mae_offset_free"])]
     regions = told["mae_offset_free_by_region"]
     rows += [
