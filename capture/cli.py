@@ -237,14 +237,15 @@ def list_takes(
         typer.echo(
             f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
             f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
-            f"{facts['bytes'] / 1e6:.1f} MB"
+            f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}"
         )
 
 
 def take_facts(folder: Path) -> dict[str, Any]:
-    """What `take.toml` says, and how large the data is."""
+    """What `take.toml` says, how large the data is and whether it was cut off."""
     import msgspec
 
+    from capture.recover import data_state
     from capture.take import DATA_FILE, SYNC_FILE, read_take
 
     take = read_take(folder)
@@ -254,4 +255,5 @@ def take_facts(folder: Path) -> dict[str, Any]:
     del facts["layout"]
     size = data.stat().st_size if data.is_file() else 0
     aligned = (folder / SYNC_FILE).is_file()
-    return {"folder": str(folder), "bytes": size, "aligned": aligned, **facts}
+    found = {"folder": str(folder), "data": data_state(folder), "bytes": size, "aligned": aligned}
+    return found | facts

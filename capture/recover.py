@@ -9,20 +9,31 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from capture.channels import FACE, SAMPLES, TOPICS, message_types, open_channels
-from capture.take import DATA_FILE, SYNC_FILE, Take, read_take, write_take
+from capture import schemas
+from capture.channels import (
+    FACE,
+    HEALTH,
+    PHONE_RAW,
+    SAMPLES,
+    TOPICS,
+    message_types,
+    open_channels,
+)
+from capture.rebuild import rebuilt_take
+from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, recover_hint, write_take
 from capture.take_writer import CHUNK_BYTES
 from firmware_host import mcap_chunks
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError
-from firmware_host.transports.replay import mapped
+from firmware_host.transports.replay import RAW_TOPIC, mapped
 
 _CODEC = struct.pack("<I", 4) + b"zstd"
 _CODEC_AT = 9 + 8 + 8 + 8 + 4  # where the codec's name lies in a chunk record
@@ -56,9 +67,14 @@ class RecoveryReport:
 
 @dataclass
 class _Tally:
-    """What a rescue found, as it goes."""
+    """What a rescue found, as it goes.
+
+    counts: messages by topic. kept: what `counts` of `take.toml` says, as `TakeWriter` counts it.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    block: int | None = None
     first_ns: int = 0
     last_ns: int = 0
     lost_ns: list[tuple[int, int | None]] = field(default_factory=list)
@@ -68,19 +84,70 @@ class _Tally:
         self.first_ns = self.first_ns or time_ns
         self.last_ns = time_ns
 
+    def keep(self, topic: str, record: mcap_chunks.Record) -> None:
+        """Count what a verified message holds."""
+        if topic == RAW_TOPIC:
+            self.kept["raw_bytes"] += len(record.payload)
+        elif topic == SAMPLES:
+            self.kept["samples"] += 1
+            self.kept["blocks"] += record.sequence != self.block
+            self.block = record.sequence
+        elif topic == PHONE_RAW:
+            self.kept["datagrams"] += 1
+        elif topic == FACE:
+            self.kept["faces"] += 1
+            tracked = schemas.FACE_TRACKED.get(schemas.FACE.parse([record.payload]))
+            self.kept["faces_tracked"] += int(tracked.sum())
+        elif topic == HEALTH:
+            self._keep_health(msgspec.json.decode(record.payload, type=dict[str, Any]))
+
+    def _keep_health(self, facts: dict[str, Any]) -> None:
+        if facts["kind"] == "gap":
+            self.kept["samples_lost"] += facts["count"]
+        elif facts["kind"] == "garbage":
+            self.kept["garbage_bytes"] += facts["count"]
+        elif facts["kind"] == "end":
+            self.kept["samples_sent"] = facts["samples_sent"]
+        elif facts["kind"] == "malformed":
+            self.kept["datagrams_malformed"] += 1
+
     def seconds(self, time_ns: int) -> float:
         return max(0.0, round((time_ns - self.first_ns) / NS_PER_S, 3))
+
+
+def data_state(folder: Path) -> str:
+    """Whether the data of a take has a beginning and an end, by its first and last bytes alone.
+
+    "whole", "cut off, run `imusic recover …`" or "missing". Damage in between is not looked for.
+    """
+    path = folder / DATA_FILE
+    if not path.is_file():
+        return "missing"
+    with mapped(path) as data:
+        if mcap_chunks.is_closed(data):
+            return "whole"
+    return f"cut off, {recover_hint(folder)}"
 
 
 def recover(folder: Path) -> RecoveryReport:
     """Make the take in `folder` readable again, where there is anything to save.
 
     A whole take is left as it is. Otherwise `data.mcap` becomes what could be verified, and the
-    file as it was found stays as `data.mcap.damaged`. Running it twice changes nothing more.
+    file as it was found stays as `data.mcap.damaged`. A `take.toml` that is missing or no TOML is
+    made anew. Running it twice changes nothing more.
 
     Raises:
-        DataError: not a take, or the disk does not give back what was written to it.
+        DataError: not a take, its sensors are nowhere to be read, or the disk does not give back
+            what was written to it.
     """
+    if not (folder / DATA_FILE).is_file() or _says_anything(folder / TAKE_FILE):
+        return _recover(folder)
+    _rebuild(folder)
+    report = _recover(folder)
+    return replace(report, message=f"{report.message}; {TAKE_FILE} was made anew, see its origin")
+
+
+def _recover(folder: Path) -> RecoveryReport:
     take = read_take(folder)
     path = folder / DATA_FILE
     if not path.is_file():
@@ -92,12 +159,35 @@ def recover(folder: Path) -> RecoveryReport:
     if not tally.counts:
         part.unlink()
         return RecoveryReport(Outcome.NOTHING, f"{path}: not one intact record was found")
-    _check(part, take, tally)
-    path.replace(_unused(folder))
+    saved = _check(part, take, tally)
+    path.replace(_unused(path))
     part.replace(path)
     (folder / SYNC_FILE).unlink(missing_ok=True)
-    _mark(folder, take, tally)
+    _mark(folder, take, saved)
     return _report(folder, tally)
+
+
+def _says_anything(path: Path) -> bool:
+    """Whether there is a TOML file with something in it; what it says may still be wrong."""
+    try:
+        return bool(msgspec.toml.decode(path.read_bytes()))
+    except (FileNotFoundError, UnicodeDecodeError, msgspec.DecodeError):
+        return False
+
+
+def _rebuild(folder: Path) -> None:
+    """Make `take.toml` anew; what was there stays beside it."""
+    data_path, path = folder / DATA_FILE, folder / TAKE_FILE
+    written = datetime.fromtimestamp(data_path.stat().st_mtime, UTC)
+    with mapped(data_path) as data:
+        take = rebuilt_take(
+            folder.resolve().name,
+            written.isoformat(timespec="seconds"),
+            (contents for contents, _, _ in _intact(data)),
+        )
+    if path.is_file():
+        path.replace(_unused(path))
+    write_take(take, folder)
 
 
 def _whole(path: Path, take: Take) -> _Tally | None:
@@ -119,6 +209,7 @@ def _read_all(path: Path, take: Take) -> _Tally:
                 if topic in types:
                     types[topic].parse([record.payload])
                 tally.add(topic, record.log_time_ns)
+                tally.keep(topic, record)
     return tally
 
 
@@ -132,7 +223,8 @@ def _settle(folder: Path, take: Take, tally: _Tally) -> RecoveryReport:
 
 
 def _mark(folder: Path, take: Take, tally: _Tally) -> None:
-    counts = {**take.counts, "samples": tally.counts[SAMPLES], "faces": tally.counts[FACE]}
+    """Say in `take.toml` what is there now; what the writer once counted may be lost."""
+    counts = dict(tally.kept)
     write_take(msgspec.structs.replace(take, state="recovered", counts=counts), folder)
 
 
@@ -205,22 +297,23 @@ def _copy(found: list[Record], writer: Any, tally: _Tally) -> None:
         tally.add(topic, time_ns)
 
 
-def _check(part: Path, take: Take, tally: _Tally) -> None:
-    """Read back what was written. Raises DataError where it differs."""
+def _check(part: Path, take: Take, tally: _Tally) -> _Tally:
+    """Read back what was written; the tally of that. Raises DataError where it differs."""
     again = _read_all(part, take)
     if again.counts != tally.counts:
         raise DataError(
             f"{part}: wrote {tally.counts.total()} records, read back {again.counts.total()}",
             "the disk does not give back what it took; copy the take elsewhere and try again",
         )
+    return again
 
 
-def _unused(folder: Path) -> Path:
+def _unused(path: Path) -> Path:
     """A name for the file as it was found that no earlier rescue has used."""
-    name, number = folder / (DATA_FILE + ".damaged"), 1
+    name, number = path.with_name(path.name + ".damaged"), 1
     while name.exists():
         number += 1
-        name = folder / f"{DATA_FILE}.damaged-{number}"
+        name = path.with_name(f"{path.name}.damaged-{number}")
     return name
 
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from capture import rotations
 from capture.recording import FaceTrack, Recording
+from capture.source_clock import SourceClock, fit_source
 from capture.take import SYNC_FILE
-from firmware_host.clock import NS_PER_S, ClockMap, fit_clock
+from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats, Ints
 
@@ -32,7 +33,6 @@ Flags = NDArray[np.bool_]
 GRID_HZ = 240.0
 BAND_HZ = (0.25, 8.0)  # slower is drift of either sensor, faster is noise of ARKit
 MAX_OFFSET_S = 0.5
-RESET_S = 1.0  # a clock that jumps by more against the host's was reset
 DAY_NS = 86_400 * NS_PER_S
 MIN_OVERLAP_S = 3.0
 MIN_RATE_RAD_S = 0.05  # rms in the band: less is a head that did not move
@@ -41,36 +41,6 @@ MIN_PEAK_RATIO = 1.1
 MAX_SPREAD_S = 0.008  # of the offsets of thirds: half a frame of the phone
 
 Verdict = Literal["good", "doubtful", "bad"]
-
-
-class SourceClock(msgspec.Struct, frozen=True, kw_only=True):
-    """One device's clock against the host's; see `firmware_host.clock.ClockMap`.
-
-    resets: how often the device's clock jumped; only the longest stretch without a jump is mapped.
-    """
-
-    device_origin_ns: int
-    host_origin_ns: int
-    rate: float
-    start_ns: int
-    end_ns: int
-    drift_ppm: float
-    residual_p50_s: float
-    residual_p95_s: float
-    readings: int
-    resets: int
-
-    def clock_map(self) -> ClockMap:
-        """The map that these numbers describe."""
-        return ClockMap(
-            self.device_origin_ns,
-            self.host_origin_ns,
-            self.rate,
-            self.start_ns,
-            self.end_ns,
-            self.residual_p50_s,
-            self.residual_p95_s,
-        )
 
 
 class Alignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,11 +114,19 @@ def align(recording: Recording) -> Alignment:
 
 def _origin_ns(recording: Recording, hub: SourceClock | None, phone: SourceClock | None) -> int:
     if hub:
-        return int(hub.clock_map().to_host(recording.tick_us[:1] * 1000)[0])
+        return int(_sample_ns(recording, hub)[0])
     if phone:
-        return int(phone.clock_map().to_host(recording.faces.device_ns[:1])[0])
+        return int(_face_ns(recording.faces, phone)[0])
     first = recording.arrival_ns if len(recording) else recording.faces.arrival_ns
     return int(first[0])
+
+
+def _sample_ns(recording: Recording, hub: SourceClock) -> Ints:
+    return hub.to_host(recording.tick_us * 1000, recording.arrival_ns)
+
+
+def _face_ns(faces: FaceTrack, phone: SourceClock) -> Ints:
+    return phone.to_host(phone_time_ns(faces), faces.arrival_ns)
 
 
 def _hub_clock(recording: Recording, one_clock: bool) -> SourceClock | None:
@@ -160,48 +138,23 @@ def _hub_clock(recording: Recording, one_clock: bool) -> SourceClock | None:
         newest = np.arange(len(recording))
     device_ns = recording.tick_us[newest] * 1000
     arrival_ns = device_ns if one_clock else recording.arrival_ns[newest]
-    return _fit(device_ns, arrival_ns)
+    return fit_source(device_ns, arrival_ns)
 
 
 def _phone_clock(faces: FaceTrack, one_clock: bool) -> SourceClock | None:
     if len(faces) < 2:
         return None
-    device_ns = _across_midnight(faces)
-    return _fit(device_ns, device_ns if one_clock else faces.arrival_ns)
+    device_ns = phone_time_ns(faces)
+    return fit_source(device_ns, device_ns if one_clock else faces.arrival_ns)
 
 
-def _across_midnight(faces: FaceTrack) -> Ints:
-    """(M,) the phone's clock without the step back of a day that a time of day makes."""
-    step = np.diff(faces.device_ns, prepend=faces.device_ns[:1])
-    wrapped = np.abs(step + DAY_NS) < 60 * NS_PER_S
-    unwrapped: Ints = faces.device_ns + DAY_NS * np.cumsum(wrapped)
-    return unwrapped
+def phone_time_ns(faces: FaceTrack) -> Ints:
+    """(M,) the phone's clock, a time of day, without its steps at midnight.
 
-
-def _fit(device_ns: Ints, arrival_ns: Ints) -> SourceClock | None:
-    """The map of the longest stretch between clock resets; late-comers are left out of the fit."""
-    jumps = np.diff(arrival_ns - device_ns)
-    bounds = [0, *(np.flatnonzero(np.abs(jumps) > RESET_S * NS_PER_S) + 1), len(device_ns)]
-    longest = int(np.argmax(np.diff(bounds)))
-    device = device_ns[bounds[longest] : bounds[longest + 1]]
-    arrival = arrival_ns[bounds[longest] : bounds[longest + 1]]
-    ahead = device >= np.maximum.accumulate(device)
-    try:
-        clock = fit_clock(device[ahead], arrival[ahead])
-    except ValueError:
-        return None
-    return SourceClock(
-        device_origin_ns=clock.device_origin_ns,
-        host_origin_ns=clock.host_origin_ns,
-        rate=clock.rate,
-        start_ns=clock.start_ns,
-        end_ns=clock.end_ns,
-        drift_ppm=round(clock.drift_ppm, 3),
-        residual_p50_s=round(clock.residual_s, 9),
-        residual_p95_s=round(clock.residual_p95_s, 9),
-        readings=int(np.count_nonzero(ahead)),
-        resets=len(bounds) - 2,
-    )
+    Every frame is put on the day that brings it nearest to the one before, so frames that overtook
+    each other at midnight stay where they belong.
+    """
+    return np.asarray(np.unwrap(faces.device_ns, period=DAY_NS), np.int64)  # integers throughout
 
 
 def _head_offset(
@@ -210,13 +163,11 @@ def _head_offset(
     """The phone's latency by the head's turning speed, or None with a note saying why."""
     origin_ns = _origin_ns(recording, hub, phone)
     gyro = recording.gyro_rad_s[:, recording.take.sensor_layout.reference_index]
-    sample_s = _since(hub.clock_map().to_host(recording.tick_us * 1000), origin_ns)
+    sample_s = _since(_sample_ns(recording, hub), origin_ns)
     gyro_times, gyro_rates = _gyro_rates(sample_s, gyro)
-    device_ns = _across_midnight(recording.faces)
-    face_s = _since(phone.clock_map().to_host(device_ns), origin_ns)
-    inside = (device_ns >= phone.start_ns) & (device_ns <= phone.end_ns)
+    face_s = _since(_face_ns(recording.faces, phone), origin_ns)
     face_times, face_rates = _head_rates(
-        face_s, recording.faces.quat_world_from_head, recording.faces.tracked & inside
+        face_s, recording.faces.quat_world_from_head, recording.faces.tracked
     )
     if len(face_times) < 2 or len(gyro_times) < 2:
         notes.append("no head rotation from the phone or the reference: latency taken for zero")
@@ -366,7 +317,9 @@ def _verdict(
     """Good where everything is supported, doubtful where something is assumed, bad on conflict."""
     for name, clock in (("hub", hub), ("phone", phone)):
         if clock is not None and clock.resets:
-            notes.append(f"the {name}'s clock jumped {clock.resets} times; one stretch is mapped")
+            notes.append(
+                f"the {name}'s clock jumped {clock.resets} times; each stretch has its own map"
+            )
         if clock is not None and abs(clock.drift_ppm) > 5000:
             notes.append(f"the {name}'s clock is off by {clock.drift_ppm:.0f} ppm")
             return "bad"
@@ -392,8 +345,7 @@ def sample_times_s(recording: Recording, alignment: Alignment) -> Times:
     """(N,) of every tick, in seconds on the take's timeline; the first is 0."""
     if alignment.hub is None:
         return _since(recording.arrival_ns, alignment.origin_ns)
-    host_ns = alignment.hub.clock_map().to_host(recording.tick_us * 1000)
-    return _since(host_ns, alignment.origin_ns)
+    return _since(_sample_ns(recording, alignment.hub), alignment.origin_ns)
 
 
 def aligned_faces(
@@ -401,19 +353,14 @@ def aligned_faces(
 ) -> tuple[Times, Floats, Floats, Flags]:
     """(time_s, weights, quat_world_from_head, tracked) on the take's timeline, in order of time.
 
-    Shapes (M,), (M, 52), (M, 4), (M,). Frames outside the mapped stretch of the phone's clock, and
-    repeated ones, are left out. Weights are NaN where not tracked, quat where unknown.
+    Shapes (M,), (M, 52), (M, 4), (M,). Repeated frames are left out. Weights are NaN where not
+    tracked, quat where unknown.
     """
     faces = recording.faces
     if alignment.phone is None:
         kept, host_ns = np.arange(len(faces)), faces.arrival_ns
     else:
-        device_ns = _across_midnight(faces)
-        clock = alignment.phone.clock_map()
-        inside = (device_ns >= clock.start_ns) & (device_ns <= clock.end_ns)
-        _, first = np.unique(device_ns[inside], return_index=True)
-        kept = np.flatnonzero(inside)[first]
-        host_ns = clock.to_host(device_ns[kept])
+        host_ns, kept = np.unique(_face_ns(faces, alignment.phone), return_index=True)
     time_s = _since(host_ns, alignment.origin_ns) - alignment.phone_latency_s
     weights, quat = faces.weights[kept], faces.quat_world_from_head[kept]
     return time_s, weights, quat, faces.tracked[kept]

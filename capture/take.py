@@ -99,9 +99,12 @@ def read_take(folder: Path) -> Take:
     try:
         take = msgspec.toml.decode(path.read_bytes(), type=Take)
     except FileNotFoundError as error:
+        has_data = (folder / DATA_FILE).is_file()
         raise DataError(
             f"{folder} is not a take: it has no {TAKE_FILE}",
-            "make one with `imusic record` or `imusic import`",
+            f"its {DATA_FILE} is still there: {recover_hint(folder)}"
+            if has_data
+            else "make one with `imusic record` or `imusic import`",
         ) from error
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}") from error

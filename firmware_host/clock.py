@@ -72,13 +72,20 @@ def fit_clock(device_ns: Ints, arrival_ns: Ints) -> ClockMap:
     late = (arrival - arrival[0] - (device - device[0])) / NS_PER_S
     left, right = _hull_edge_under_middle(x, late)
     slope = (late[right] - late[left]) / (x[right] - x[left])
-    floor = late[left] + slope * (x - x[left])
-    above = late - floor
-    origin = arrival[0] + int(round((late[left] - slope * x[left]) * NS_PER_S))
+    return fit_floor(device, arrival, float(1.0 + slope))
+
+
+def fit_floor(device_ns: Ints, arrival_ns: Ints, rate: float) -> ClockMap:
+    """As `fit_clock` where the rate is known; one reading is enough."""
+    device = np.asarray(device_ns, np.int64)
+    arrival = np.asarray(arrival_ns, np.int64)
+    elapsed = device - device[0]
+    late = (arrival - arrival[0] - elapsed) / NS_PER_S - (rate - 1.0) * elapsed / NS_PER_S
+    above = late - late.min()
     return ClockMap(
         device_origin_ns=int(device[0]),
-        host_origin_ns=int(origin),
-        rate=float(1.0 + slope),
+        host_origin_ns=int(arrival[0]) + round(float(late.min()) * NS_PER_S),
+        rate=rate,
         start_ns=int(device[0]),
         end_ns=int(device[-1]),
         residual_s=float(np.median(above)),

@@ -16,9 +16,11 @@ import zstandard
 from firmware_host.errors import DataError
 
 MAGIC = b"\x89MCAP0\r\n"
-OP_HEADER, OP_FOOTER, OP_CHANNEL, OP_MESSAGE, OP_CHUNK = 1, 2, 4, 5, 6
+OP_HEADER, OP_FOOTER, OP_SCHEMA, OP_CHANNEL, OP_MESSAGE, OP_CHUNK = 1, 2, 3, 4, 5, 6
 OP_MESSAGE_INDEX, OP_DATA_END = 7, 15
 MAX_CHUNK_BYTES = 64 * 1024 * 1024  # ours are a thousandth of that: more is damage
+
+_FOOTER_BYTES = 8 + 8 + 4  # where the summary and its offsets begin, CRC
 
 _RECORD = struct.Struct("<BQ")
 _CHUNK = struct.Struct("<QQQII")  # start, end, uncompressed size, CRC, length of the codec's name
@@ -71,6 +73,16 @@ def _unpack(packed: bytes, codec: bytes, size: int) -> bytes | None:
     except (zstandard.ZstdError, MemoryError):
         return None
     return contents
+
+
+def is_closed(data: Buffer) -> bool:
+    """Whether the data begins as MCAP does and ends with a footer; nothing between is looked at."""
+    footer = len(data) - len(MAGIC) - _RECORD.size - _FOOTER_BYTES
+    return (
+        footer >= len(MAGIC)
+        and data[: len(MAGIC)] == MAGIC == data[-len(MAGIC) :]
+        and _RECORD.unpack_from(data, footer) == (OP_FOOTER, _FOOTER_BYTES)
+    )
 
 
 def chunks(data: Buffer, name: str, hint: str) -> Iterator[bytes]:
@@ -131,3 +143,30 @@ def records(contents: bytes, topics: dict[int, str]) -> Iterator[tuple[str, Reco
                 topics[number] = str(view[body + 8 : body + 8 + name_length], "utf-8")
     except (struct.error, KeyError, UnicodeDecodeError) as error:
         raise DataError(f"a chunk holds what is no message of a known channel: {error}") from error
+
+
+def schemas(contents: bytes) -> dict[str, bytes]:
+    """What the schema records of one chunk hold, by name.
+
+    Raises:
+        DataError: the chunk matches its checksum but was not written by the rules.
+    """
+    found: dict[str, bytes] = {}
+    at = 0
+    try:
+        while at < len(contents):
+            opcode, length = _RECORD.unpack_from(contents, at)
+            body, at = at + _RECORD.size, at + _RECORD.size + length
+            if opcode == OP_SCHEMA:
+                name, after = _prefixed(contents, body + 2)  # its number comes first
+                _, after = _prefixed(contents, after)  # its encoding
+                found[name.decode()], _ = _prefixed(contents, after)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise DataError(f"a chunk holds what is no schema: {error}") from error
+    return found
+
+
+def _prefixed(contents: bytes, at: int) -> tuple[bytes, int]:
+    """Bytes after their own length, and where they end."""
+    (length,) = struct.unpack_from("<I", contents, at)
+    return contents[at + 4 : at + 4 + length], at + 4 + length

@@ -332,17 +332,18 @@ def sync_error_ms(recording: "Recording", alignment: "Alignment", truth: "Truth"
     """Median |error| of the time between a face and a sample of the same moment."""
     import numpy as np
 
-    from capture.sync import aligned_faces, sample_times_s
+    from capture.sync import DAY_NS, aligned_faces, phone_time_ns, sample_times_s
 
     ticks = (recording.tick_us - recording.tick_us[0]) * 1e-6
     first = (recording.tick_us[0] - truth.hub_start_tick_us) % (1 << 32) * 1e-6
     true_sample_s = (first + ticks) * truth.hub_rate
     sample_error = sample_times_s(recording, alignment) - true_sample_s
     face_s, _, _, tracked = aligned_faces(recording, alignment)
-    device_s = np.unique(recording.faces.device_ns) * 1e-9
+    device_s = np.unique(phone_time_ns(recording.faces)) * 1e-9 - truth.phone_epoch_s
     if len(device_s) != len(face_s) or not tracked.any():
         return float("nan")
-    true_face_s = (device_s - truth.phone_epoch_s) / truth.phone_rate
+    device_s -= np.rint(device_s[0] * 1e9 / DAY_NS) * DAY_NS * 1e-9  # midnight before the first
+    true_face_s = device_s / truth.phone_rate
     face_error = face_s - true_face_s
     at_faces = np.interp(true_face_s, true_sample_s, sample_error)
     return float(np.median(np.abs(face_error - at_faces)) * 1e3)
@@ -404,8 +405,9 @@ def _tell(text: str) -> None:
 def _show(told: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names of files are no markup
     latency = told["latency_ms"]
     console.print(
         f"{told['samples_sent']} samples sent, {told['samples_received']} received, "
@@ -413,7 +415,7 @@ def _show(told: dict[str, Any]) -> None:
         f"sync error {told['sync_error_ms']:.1f} ms; latency p50 {latency['p50']:.1f} ms, "
         f"p99 {latency['p99']:.1f} ms"
     )
-    table = Table("simulated IMUs", "network", "ridge", "mean face", title=told["recording"])
+    table = Table("simulated IMUs", "network", "ridge", "mean face", title=Text(told["recording"]))
     rows = [("correlation", told["correlation"]), ("offset-free MAE", told["mae_offset_free"])]
     regions = told["mae_offset_free_by_region"]
     rows += [

@@ -222,10 +222,11 @@ def _say(facts: dict[str, Any], as_json: bool) -> None:
 def _table(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     for take, figures in found.items():
         note = " (simulated IMUs)" if figures["simulated"] else ""
-        table = Table("", "network", "ridge", "mean face", title=f"{take}{note}")
+        table = Table("", "network", "ridge", "mean face", title=Text(f"{take}{note}"))
         for name in ("correlation", "mae_offset_free", "mae", "jitter_ratio"):
             row = figures[name]
             cells = [row.get("model"), row.get("ridge"), row.get("mean_face")]

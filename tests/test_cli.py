@@ -13,7 +13,8 @@ import typer
 from typer.main import get_group
 
 from firmware_host.errors import ConfigError, DeviceNotFound, EnvironmentMissing
-from imusic import cli
+from imusic import cli, demo
+from model import cli as model_cli
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"cv2", "mcap", "msgspec", "numpy", "onnxruntime", "open3d", "rich", "scipy", "serial"}
@@ -135,6 +136,39 @@ def test_json_for_machines_has_null_where_there_is_no_number(module):
     line = import_module(module)._json({"correlation": float("nan"), "n": 1})
     assert json.loads(line, parse_constant=no_constant) == {"correlation": None, "n": 1}
     assert line.strip().count("\n") == 0
+
+
+FIGURES = {"model": 0.5, "ridge": 0.4, "mean_face": 0.3}
+BY_REGION = {track: {"jaw": value} for track, value in FIGURES.items()}
+
+
+def test_names_in_brackets_reach_the_demos_reader_whole(capsys):
+    demo._show(
+        {
+            "latency_ms": {"p50": 1.0, "p99": 2.0},
+            "sync_error_ms": 1.0,
+            "samples_sent": 3,
+            "samples_received": 3,
+            "samples_lost": 0,
+            "frames_published": 1,
+            "recording": "[x] :face: ",
+            "correlation": FIGURES,
+            "mae_offset_free": FIGURES,
+            "mae_offset_free_by_region": BY_REGION,
+            "mae": FIGURES,
+            "outputs": {"video": "a[x]/:face:[/b].webm"},
+        }
+    )
+    shown = capsys.readouterr().out
+    assert "[x] :face:" in shown
+    assert "video: a[x]/:face:[/b].webm" in shown
+
+
+def test_names_of_takes_in_brackets_stay_whole_in_the_table(capsys):
+    names = ("correlation", "mae_offset_free", "mae", "jitter_ratio")
+    figures = {"mae_offset_free_by_region": BY_REGION, **dict.fromkeys(names, FIGURES)}
+    model_cli._table({"take[x]": {"simulated": True, **figures}})
+    assert "take[x] (simulated IMUs)" in capsys.readouterr().out
 
 
 def test_version_is_one_line():

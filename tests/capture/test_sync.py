@@ -12,6 +12,8 @@ from capture.recording import FaceTrack, Recording
 from capture.take import new_take
 from firmware_host.errors import DataError
 from firmware_host.layout import FACE_12, select
+from imusic.demo import sync_error_ms
+from imusic.sim import Truth
 
 LAYOUT = select(FACE_12, ("mentalis", "head_reference"))
 NS = 1_000_000_000
@@ -166,18 +168,57 @@ def test_the_same_take_gives_the_same_bytes(tmp_path):
     assert sync.read_alignment(tmp_path) == sync.align(recording)
 
 
-def test_a_phone_restarted_in_between_is_mapped_where_it_ran_longest():
-    recording = make(Scenario(seed=4))
-    device_ns = recording.faces.device_ns.copy()
-    device_ns[:600] += 300 * NS
-    alignment = sync.align(replace(recording, faces=replace(recording.faces, device_ns=device_ns)))
+def with_device_ns(recording: Recording, device_ns: np.ndarray) -> Recording:
+    return replace(recording, faces=replace(recording.faces, device_ns=device_ns))
+
+
+@pytest.mark.parametrize("jump_s", [300, -300])
+@pytest.mark.parametrize("at", [3, 600, 1700])
+def test_a_phone_restarted_in_between_keeps_every_face_in_its_place(at, jump_s):
+    made = make(Scenario(seed=4))
+    device_ns = made.faces.device_ns.copy()
+    device_ns[at:] += jump_s * NS
+    recording = with_device_ns(made, device_ns)
+    alignment = sync.align(recording)
     assert alignment.phone is not None
     assert alignment.phone.resets == 1
     assert alignment.verdict == "doubtful"
-    faces = replace(recording, faces=replace(recording.faces, device_ns=device_ns))
-    time_s, weights, _, _ = sync.aligned_faces(faces, alignment)
-    assert np.array_equal(weights, recording.faces.weights[600:])
-    assert np.abs(time_s - (np.arange(600, 2400) / 60 + 0.003)).max() < 0.001
+    _, weights, _, _ = sync.aligned_faces(recording, alignment)
+    assert np.array_equal(weights, recording.faces.weights)
+    sample_error, face_error = worst_errors_s(recording, alignment)
+    print(f"at face {at}: worst sample {sample_error:.6f} s, worst face {face_error:.6f} s")
+    assert sample_error < 0.001
+    assert face_error < (0.001 if at > 3 else 0.01)  # three faces may all have come late
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("share", [0.001, 1 / 3, 2 / 3])
+def test_a_hub_restarted_in_between_keeps_every_sample_in_its_place(share, together):
+    recording = make(Scenario(seed=9))
+    at = int(len(recording) * share) // 3 * 3
+    tick_us, arrival_ns = recording.tick_us.copy(), recording.arrival_ns.copy()
+    tick_us[at:] += 40 * 60 * 1_000_000
+    if together:  # one read gave the last block before the restart and the first after it
+        arrival_ns[at - 3 : at] = arrival_ns[at]
+    recording = replace(recording, tick_us=tick_us, arrival_ns=arrival_ns)
+    alignment = sync.align(recording)
+    assert alignment.hub is not None
+    assert alignment.hub.resets == 1
+    assert abs(alignment.origin_ns - HOST_EPOCH_NS) < 0.01 * NS
+    sample_error, face_error = worst_errors_s(recording, alignment)
+    print(f"at sample {at}: worst sample {sample_error:.6f} s, worst face {face_error:.6f} s")
+    allowed_s = 0.0015 if at > 6 else 0.01  # two blocks alone may both have come late
+    assert sample_error < allowed_s
+    assert face_error < allowed_s
+
+
+def test_an_alignment_with_resets_is_kept_whole(tmp_path):
+    made = make(Scenario(seed=4))
+    tick_us = made.tick_us.copy()
+    tick_us[3000:] += 40 * 60 * 1_000_000
+    alignment = sync.align(replace(made, tick_us=tick_us))
+    sync.write_alignment(alignment, tmp_path)
+    assert sync.read_alignment(tmp_path) == alignment
 
 
 def test_midnight_on_the_phone_is_no_reset():
@@ -191,13 +232,95 @@ def test_midnight_on_the_phone_is_no_reset():
     assert alignment.verdict == "good"
 
 
+def swapped(faces: FaceTrack, at: int) -> FaceTrack:
+    """The frame `at` comes just after the next one."""
+    order = np.arange(len(faces))
+    order[at : at + 2] = [at + 1, at]
+    moved = FaceTrack(*(getattr(faces, field)[order] for field in FaceTrack.__slots__))
+    moved.arrival_ns[at + 1] = moved.arrival_ns[at]
+    return moved
+
+
+def test_datagrams_that_overtook_each_other_at_midnight_stay_on_their_day():
+    made = make(Scenario(seed=5, phone_epoch_s=86_400 - 15))
+    wrapped = with_device_ns(made, made.faces.device_ns % sync.DAY_NS)
+    last = int(np.argmin(np.diff(wrapped.faces.device_ns)))
+    recording = replace(wrapped, faces=swapped(wrapped.faces, last))
+    alignment = sync.align(recording)
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 0
+    time_s, weights, _, _ = sync.aligned_faces(recording, alignment)
+    assert np.array_equal(weights, made.faces.weights)
+    assert np.abs(time_s - (np.arange(len(weights)) / 60 + 0.003)).max() < 0.001
+
+
+@pytest.mark.parametrize("before_midnight_s", [3_000.0, 15.0, 0.001])
+def test_the_demos_sync_error_is_small_whatever_the_phones_time_of_day(before_midnight_s):
+    scenario = Scenario(seed=5, phone_epoch_s=86_400 - before_midnight_s)
+    made = make(scenario)
+    recording = with_device_ns(made, made.faces.device_ns % sync.DAY_NS)
+    truth = Truth(
+        samples_sent=len(made),
+        samples_dropped=0,
+        datagrams_sent=len(made.faces),
+        datagrams_dropped=0,
+        start_ns=HOST_EPOCH_NS,
+        hub_start_tick_us=7_000_000,
+        hub_rate=1 / (1 + scenario.hub_ppm * 1e-6),
+        phone_epoch_s=scenario.phone_epoch_s,
+        phone_rate=1 + scenario.phone_ppm * 1e-6,
+        phone_latency_s=scenario.latency_s,
+        rest_s=2.0,
+        routine_s=6.0,
+    )
+    assert sync_error_ms(recording, sync.align(recording), truth) < 1.0
+
+
+@pytest.mark.parametrize("until", [200, 1350, 2400])
+@pytest.mark.parametrize("stall_s", [1.5, 3.0])
+def test_datagrams_that_waited_and_came_at_once_are_no_reset(until, stall_s):
+    recording = make(Scenario(seed=10))
+    arrival_ns = recording.faces.arrival_ns.copy()
+    held = slice(until - round(stall_s * 60), until)
+    arrival_ns[held] = arrival_ns[until - 1]
+    recording = replace(recording, faces=replace(recording.faces, arrival_ns=arrival_ns))
+    alignment = sync.align(recording)
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 0
+    assert alignment.verdict == "good"
+    assert alignment.notes == ()
+    assert len(sync.aligned_faces(recording, alignment)[0]) == len(recording.faces)
+    assert max(worst_errors_s(recording, alignment)) < 0.001
+
+
+def test_a_take_that_ends_in_a_stall_has_no_reset():
+    recording = make(Scenario(seed=10))
+    arrival_ns = recording.faces.arrival_ns.copy()
+    arrival_ns[-60:] += 2 * NS  # the rest of what waited never came
+    recording = replace(recording, faces=replace(recording.faces, arrival_ns=arrival_ns))
+    alignment = sync.align(recording)
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 0
+    assert max(worst_errors_s(recording, alignment)) < 0.001
+
+
+@pytest.mark.parametrize("jumps_s", [(300, 0), (-300, 0), (300, 600), (-2, -300), (-2, -4)])
+def test_restarts_soon_after_each_other_are_told_apart(jumps_s):
+    recording = make(Scenario(seed=4))
+    device_ns = recording.faces.device_ns.copy()
+    device_ns[900:1020] += jumps_s[0] * NS
+    device_ns[1020:] += jumps_s[1] * NS
+    recording = with_device_ns(recording, device_ns)
+    alignment = sync.align(recording)
+    assert alignment.phone is not None
+    assert alignment.phone.resets == 2
+    assert len(sync.aligned_faces(recording, alignment)[0]) == len(recording.faces)
+    assert max(worst_errors_s(recording, alignment)) < 0.0015
+
+
 def test_datagrams_that_overtook_each_other_come_out_in_order():
     recording = make(Scenario(seed=6))
-    order = np.arange(len(recording.faces))
-    order[100:102] = [101, 100]
-    shuffled = FaceTrack(*(getattr(recording.faces, f)[order] for f in FaceTrack.__slots__))
-    shuffled = replace(shuffled, arrival_ns=recording.faces.arrival_ns)
-    again = replace(recording, faces=shuffled)
+    again = replace(recording, faces=swapped(recording.faces, 100))
     time_s, weights, _, _ = sync.aligned_faces(again, sync.align(again))
     assert np.all(np.diff(time_s) > 0)
     assert np.array_equal(weights, recording.faces.weights)

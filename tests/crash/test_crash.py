@@ -17,13 +17,17 @@ import numpy as np
 import pytest
 
 from capture.disk import DiskThread
+from capture.livelink import encode, packet_at
 from capture.recording import read_recording
 from capture.recover import Outcome, _intact, recover
-from capture.take import DATA_FILE, Take, new_take, read_take
+from capture.take import DATA_FILE, TAKE_FILE, Take, new_take, read_take
 from capture.take_writer import TakeWriter
 from firmware_host.errors import DataError
-from firmware_host.layout import FACE_12, select
-from firmware_host.samples import ImuBlock
+from firmware_host.layout import FACE_12, SensorLayout, Slot, select
+from firmware_host.messages import PROTOCOL_VERSION
+from firmware_host.samples import Gap, Garbage, HubEnd, HubInfo, ImuBlock
+from firmware_host.simulator import HubOptions
+from imusic.cli import main
 
 TWO = select(FACE_12, ("mentalis", "head_reference"))
 ROOT = Path(__file__).parents[2]
@@ -173,6 +177,124 @@ def test_a_whole_take_is_left_alone_and_recovery_twice_changes_nothing(whole, tm
     assert (folder / DATA_FILE).read_bytes() == once
 
 
+def write_all_kinds(folder: Path, count: int) -> Take:
+    """A take with everything that is counted, in one chunk per `count` / 10 blocks."""
+    folder.mkdir()
+    writer = TakeWriter(folder, take_named(folder.name))
+    rng = np.random.default_rng(5)
+    for number in range(count):
+        sent = block(number)
+        writer.hub_bytes(b"raw %d" % number, sent.arrival_ns)
+        writer.hub_event(sent, sent.arrival_ns)
+        seen = rng.uniform(0, 1, 52).astype(np.float32) if number % 4 else None
+        head = (0.1, 0.2, 0.3) if seen is not None else None
+        writer.phone_datagram(encode(packet_at(number * 0.015, seen, head)), sent.arrival_ns)
+        if number % 7 == 0:
+            writer.phone_datagram(b"noise", sent.arrival_ns)
+            writer.hub_event(Gap(number * 3, 2), sent.arrival_ns)
+            writer.hub_event(Garbage(5), sent.arrival_ns)
+        if number % (count // 10) == 0:
+            writer._writer.flush()
+    writer.hub_event(HubEnd(3 * count), sent.arrival_ns)
+    return writer.close()
+
+
+def test_all_counts_of_a_recovered_take_are_of_what_was_saved(tmp_path):
+    folder = tmp_path / "kinds"
+    written = write_all_kinds(folder, 60)
+    data = (folder / DATA_FILE).read_bytes()
+    assert set(written.counts) >= {"faces_tracked", "datagrams", "samples_lost", "raw_bytes"}
+
+    (folder / DATA_FILE).write_bytes(data[:-20])  # nothing but the footer is gone
+    recover(folder)
+    assert read_take(folder).counts == written.counts
+
+    shutil.rmtree(folder)
+    write_all_kinds(folder, 60)
+    (folder / DATA_FILE).write_bytes(data[: chunk_ends(data)[5]])
+    assert recover(folder).outcome is Outcome.LOSSY
+    recording, counts = read_recording(folder), read_take(folder).counts
+    assert 0 < counts["samples"] == len(recording) < written.counts["samples"]
+    assert counts["blocks"] == len(recording.block_starts) - 1
+    assert counts["faces"] == len(recording.faces)
+    assert counts["faces_tracked"] == recording.faces.tracked.sum()
+    assert counts["samples_lost"] == recording.samples_lost
+    assert counts["garbage_bytes"] == recording.garbage_bytes
+    assert counts["datagrams"] == counts["faces"] + counts["datagrams_malformed"]
+    assert "samples_sent" not in counts  # the hub's last words are gone
+
+
+@pytest.mark.parametrize("content", [None, b"", bytes(300), b"name = ", b"\xff\xfe"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_take_toml_that_is_gone_is_made_anew_from_the_data(whole, tmp_path, content, cut):
+    data = (whole / DATA_FILE).read_bytes()
+    kept = data[: chunk_ends(data)[3]] if cut else data
+    folder = copy_with(whole, tmp_path / "anew", kept)
+    before = read_take(folder)
+    (folder / TAKE_FILE).unlink()
+    if content is None:
+        with pytest.raises(DataError) as caught:
+            read_take(folder)
+        assert "imusic recover" in caught.value.hint
+    else:
+        (folder / TAKE_FILE).write_bytes(content)
+    report = recover(folder)
+    assert report.outcome is (Outcome.LOSSY if cut else Outcome.WHOLE)
+    assert "take.toml was made anew" in report.message
+    assert report.samples == assert_true_blocks(folder) == (120 if cut else 180)
+    take = read_take(folder)
+    assert (take.name, take.state, take.layout) == ("anew", "recovered", before.layout)
+    assert take.counts["samples"] == report.samples
+    assert "made anew" in take.origin["rebuilt"]
+    assert not take.simulated
+    if content is not None:
+        assert (folder / "take.toml.damaged").read_bytes() == content
+
+
+def test_a_take_made_anew_still_says_that_it_was_simulated(tmp_path):
+    writer = TakeWriter(tmp_path, take_named("virtual"))
+    hub = HubInfo(HubOptions().device_id, "", PROTOCOL_VERSION, 200.0, 80.0, 17.0, TWO.names)
+    writer.hub_event(hub, MS)
+    writer.hub_event(block(0), 2 * MS)
+    writer.close()
+    (tmp_path / TAKE_FILE).unlink()
+    recover(tmp_path)
+    assert read_take(tmp_path).simulated
+
+
+def test_without_take_toml_and_schema_the_message_says_what_to_do(whole, tmp_path):
+    data = (whole / DATA_FILE).read_bytes()
+    first = chunk_ends(data)[0]
+    folder = copy_with(whole, tmp_path / "both", bytes(first) + data[first:])
+    saved = (folder / TAKE_FILE).read_bytes()
+    (folder / TAKE_FILE).unlink()
+    with pytest.raises(DataError, match="which sensors") as caught:
+        recover(folder)
+    assert "data.mcap is still there" in caught.value.hint
+    (folder / TAKE_FILE).write_bytes(saved)  # as the hint says
+    assert recover(folder).samples == 150
+
+
+def test_slots_that_no_layout_knows_are_named(tmp_path):
+    slots = (Slot("nose", (0.0, 0.0, 0.1)), Slot("ear", (0.1, 0.0, 0.0)))
+    writer = TakeWriter(tmp_path, new_take("own", SensorLayout("own", slots, "ear"), {}))
+    writer.hub_event(block(0), MS)
+    writer.close()
+    (tmp_path / TAKE_FILE).unlink()
+    with pytest.raises(DataError, match="nose, ear") as caught:
+        recover(tmp_path)
+    assert "data.mcap is still there" in caught.value.hint
+
+
+def test_a_take_toml_that_is_only_wrong_is_left_to_whoever_wrote_it(whole, tmp_path):
+    folder = copy_with(whole, tmp_path / "wrong", (whole / DATA_FILE).read_bytes())
+    text = (folder / TAKE_FILE).read_text("utf-8").replace("name =", "nome =", 1)
+    (folder / TAKE_FILE).write_text(text, "utf-8")
+    with pytest.raises(DataError, match="nome"):
+        recover(folder)
+    assert (folder / TAKE_FILE).read_text("utf-8") == text
+
+
 def test_noise_in_place_of_the_data_is_nothing(whole, tmp_path):
     noise = np.random.default_rng(1).bytes(20_000)
     folder = copy_with(whole, tmp_path / "noise", noise)
@@ -263,6 +385,19 @@ def kill_after(folder: Path, after_s: float):
         rest = process.stdout.read().splitlines()
     # The kill may have cut the last line.
     yield from (line for line in [first, *rest] if len(line.split()) == 2)
+
+
+@pytest.mark.parametrize("left", [1.0, 0.999, 0.5, 0.001, 0.0, None])
+def test_info_and_list_say_when_the_data_is_not_all_there(whole, tmp_path, capsys, left):
+    data = (whole / DATA_FILE).read_bytes()
+    folder = copy_with(whole, tmp_path / "takes", data[: int(len(data) * (left or 0.0))])
+    if left is None:
+        (folder / DATA_FILE).unlink()
+    expected = {1.0: "whole", None: "missing"}.get(left, f"cut off, run `imusic recover {folder}`")
+    assert main(["info", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == expected
+    assert main(["list", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip().endswith(expected)
 
 
 def test_the_command_answers_with_the_exit_codes_it_promises(whole, tmp_path):
