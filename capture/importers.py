@@ -76,7 +76,8 @@ def import_samples(npz: Path, out_dir: Path) -> Take:
         ConfigError: `out_dir` exists and is not empty.
     """
     samples = _read_samples(npz)
-    zero_s = min(0.0, float(np.floor(_first_time(samples))))
+    # Whole seconds, so that ticks stay where they were; always, so that Unix times fit in ns.
+    zero_s = float(np.floor(_first_time(samples)))
     start_s = float(samples.time_s[0])
     segments = [_segment("rest", samples.rest_s, start_s)]
     if samples.routine_s is not None:

@@ -1,0 +1,51 @@
+"""Takes made of files from elsewhere."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capture.importers import import_samples
+from capture.recording import read_recording
+
+SLOTS = ("head_reference", "mentalis")
+
+
+def still(seconds: float = 4.0, rate_hz: float = 200.0, start_s: float = 0.0, **changes):
+    """The arrays of a head at rest; None among `changes` leaves a key out."""
+    time_s = start_s + np.arange(round(seconds * rate_hz)) / rate_hz
+    shape = (len(time_s), len(SLOTS), 3)
+    rng = np.random.default_rng(3)
+    arrays = {
+        "slots": np.array(SLOTS),
+        "time_s": time_s,
+        "accel_m_s2": np.array([0, 9.81, 0]) + rng.normal(0, 0.05, shape),
+        "gyro_rad_s": rng.normal(0, 0.02, shape),
+        **changes,
+    }
+    return {key: value for key, value in arrays.items() if value is not None}
+
+
+def save(folder: Path, **changes) -> Path:
+    path = folder / "samples.npz"
+    np.savez(path, **still(**changes))
+    return path
+
+
+@pytest.mark.parametrize("start_s", [0.0, 0.003, 1.7e9 + 0.003, -1234.567])
+def test_a_prediction_is_on_the_clock_of_the_imported_file(tmp_path, start_s):
+    from model.checkpoint import load_checkpoint
+    from model.predict import predict_take
+
+    import_samples(save(tmp_path, seconds=3, start_s=start_s), tmp_path / "take")
+    told = predict_take(tmp_path / "take", load_checkpoint())
+    assert told.time_s[0] == pytest.approx(start_s, abs=0.04)
+    assert told.time_s[-1] == pytest.approx(start_s + 3, abs=0.04)
+    assert np.diff(told.time_s) == pytest.approx(1 / 60, abs=1e-6)
+
+
+def test_unix_times_leave_room_for_arithmetic_in_nanoseconds(tmp_path):
+    take = import_samples(save(tmp_path, start_s=1.7e9 + 0.25), tmp_path / "take")
+    assert take.origin["time_zero_s"] == 1.7e9
+    arrival_ns = read_recording(tmp_path / "take").arrival_ns
+    assert 0 < arrival_ns[0] < 1e9
