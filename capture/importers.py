@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from capture.blendshapes import to_canonical
 from capture.livelink_csv import read_livelink_csv
 from capture.provenance import file_sha256
+from capture.resample import tick_of
 from capture.take import TAKE_FILE, Segment, Take, new_take
 from capture.take_writer import TakeWriter
 from firmware_host.clock import NS_PER_S
@@ -29,7 +30,6 @@ Array = NDArray[Any]
 Times = NDArray[np.float64]
 
 REST_S = 2.0
-BLOCK_HZ = 60
 CHUNK_BYTES = 1024 * 1024
 WRITE_ROWS = 20_000
 
@@ -175,8 +175,8 @@ def _first_time(samples: _Samples) -> float:
 def write_samples(writer: TakeWriter, host_ns: Ints, accel: Floats, gyro: Floats) -> None:
     """Write all ticks (N,), (N, S, 3), (N, S, 3) of a recording whose only clock is the host's.
 
-    Those between two ticks of a 60 Hz clock that starts with the first sample form one block, whose
-    arrival is its last sample: at each such tick all before it has arrived.
+    Those between two ticks form one block, whose arrival is its last sample: at each tick all
+    before it has arrived, and nothing after it.
     """
     tick_us = (host_ns + 500) // 1000
     block = block_numbers(host_ns)
@@ -195,11 +195,13 @@ def write_samples(writer: TakeWriter, host_ns: Ints, accel: Floats, gyro: Floats
 
 
 def block_numbers(host_ns: Ints) -> Ints:
-    """(N,) which 1/60 s after the first sample each sample falls in, numbered without holes."""
-    # A microsecond of grace keeps samples on the tick itself, which rounding may push past it.
-    since_us = (host_ns - host_ns[0]) // 1000
-    bins = -(-(since_us - 1) * BLOCK_HZ // 1_000_000)
-    return np.cumsum(np.diff(bins, prepend=bins[:1]) > 0, dtype=np.int64)
+    """(N,) which tick's block each sample falls in, numbered without holes.
+
+    Ticks are the predictor's, at k/60 s of the host's clock.
+    """
+    # What arrives in the nanosecond after a tick is still heard at that tick (`model.driving`).
+    ticks = tick_of(host_ns - 1)
+    return np.cumsum(np.diff(ticks, prepend=ticks[:1]) > 0, dtype=np.int64)
 
 
 def _write_faces(writer: TakeWriter, faces: _Faces, zero_s: float) -> None:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from capture.importers import import_samples
+from capture.importers import block_numbers, import_samples
 from capture.recording import read_recording
+from capture.resample import TICK_HZ, tick_time_ns
 
 SLOTS = ("head_reference", "mentalis")
 
@@ -49,3 +52,21 @@ def test_unix_times_leave_room_for_arithmetic_in_nanoseconds(tmp_path):
     assert take.origin["time_zero_s"] == 1.7e9
     arrival_ns = read_recording(tmp_path / "take").arrival_ns
     assert 0 < arrival_ns[0] < 1e9
+
+
+@given(st.floats(0, 1), st.sampled_from([50.0, 60.0, 104.0, 200.0, 999.7]))
+def test_at_every_tick_all_samples_before_it_have_arrived_and_none_after(start_s, rate_hz):
+    host_ns = np.rint((start_s + np.arange(400) / rate_hz) * 1e9).astype(np.int64)
+    block = block_numbers(host_ns)
+    last = np.append(np.flatnonzero(np.diff(block)), len(block) - 1)
+    arrival_ns = host_ns[last][block]
+    for tick in range(int(host_ns[0] * TICK_HZ // 10**9), int(host_ns[-1] * TICK_HZ // 10**9)):
+        now_ns = tick_time_ns(tick) + 1
+        assert np.array_equal(arrival_ns <= now_ns, host_ns <= now_ns)
+    assert block[0] == 0
+    assert set(np.diff(block)) <= {0, 1}
+
+
+def test_samples_at_60_hz_come_one_per_tick():
+    host_ns = np.rint(np.arange(600) / 60 * 1e9).astype(np.int64)
+    assert np.array_equal(block_numbers(host_ns), np.arange(600))
