@@ -30,6 +30,8 @@ Array = NDArray[Any]
 Times = NDArray[np.float64]
 
 REST_S = 2.0
+# How far a stretch may reach beyond the samples: (0, 2) is meant where they begin at 0.003. Ours.
+BOUNDS_SLACK_S = 0.1
 CHUNK_BYTES = 1024 * 1024
 WRITE_ROWS = 20_000
 
@@ -224,7 +226,8 @@ def _read_samples(npz: Path) -> _Samples:
     shape = (len(time_s), len(layout.slots), 3)
     accel = _readings(npz, data["accel_m_s2"], "accel_m_s2", shape)
     gyro = _readings(npz, data["gyro_rad_s"], "gyro_rad_s", shape)
-    rest = _bounds(npz, data, "rest_s") or (float(time_s[0]), float(time_s[0]) + REST_S)
+    rest = _bounds(npz, data, "rest_s", time_s) or _default_rest(npz, time_s)
+    _check_reference(npz, layout, accel, gyro)
     notes = [f"unknown key {key!r} ignored" for key in data if key not in _REQUIRED + _OPTIONAL]
     notes += _check_units(npz, layout, time_s, accel, gyro, rest)
     return _Samples(
@@ -233,7 +236,7 @@ def _read_samples(npz: Path) -> _Samples:
         accel=accel,
         gyro=gyro,
         rest_s=rest,
-        routine_s=_bounds(npz, data, "routine_s"),
+        routine_s=_bounds(npz, data, "routine_s", time_s),
         faces=_faces(npz, data),
         notes=tuple(notes),
     )
@@ -323,18 +326,42 @@ def _readings(npz: Path, array: Array, key: str, shape: tuple[int, int, int]) ->
     return readings
 
 
-def _bounds(npz: Path, data: Mapping[str, Array], key: str) -> tuple[float, float] | None:
+def _bounds(
+    npz: Path, data: Mapping[str, Array], key: str, time_s: Times
+) -> tuple[float, float] | None:
+    """The stretch `key` names, within the samples; None where it is not given."""
     if key not in data:
         return None
     bounds = np.asarray(_numbers(npz, data[key], key), np.float64)
-    if bounds.shape != (2,) or not bounds[0] < bounds[1]:
+    if bounds.shape != (2,) or not np.isfinite(bounds).all() or not bounds[0] < bounds[1]:
         raise DataError(f"{npz}: {key}: expected (start, end) in seconds, got {bounds.tolist()}")
-    first, last = (float(data["time_s"][i]) for i in (0, -1))
-    if bounds[1] <= first or bounds[0] >= last:
+    first, last = float(time_s[0]), float(time_s[-1])
+    if bounds[0] < first - BOUNDS_SLACK_S or bounds[1] > last + BOUNDS_SLACK_S:
         raise DataError(
-            f"{npz}: {key}: {bounds.tolist()} lies outside of time_s, {first:g} to {last:g}"
+            f"{npz}: {key}: {bounds.tolist()} does not lie within time_s, {first:g} to {last:g}",
+            "both are seconds on the clock of time_s",
         )
     return float(bounds[0]), float(bounds[1])
+
+
+def _default_rest(npz: Path, time_s: Times) -> tuple[float, float]:
+    first, last = float(time_s[0]), float(time_s[-1])
+    if last - first < REST_S:
+        raise DataError(
+            f"{npz}: time_s: {last - first:.3g} s is shorter than the rest it should begin with, "
+            f"{REST_S:g} s",
+            "record longer, or say with rest_s when the wearer rests",
+        )
+    return first, first + REST_S
+
+
+def _check_reference(npz: Path, layout: SensorLayout, accel: Floats, gyro: Floats) -> None:
+    both = np.concatenate([accel, gyro], axis=2)[:, layout.reference_index]
+    if not np.isfinite(both).all(axis=1).any():
+        raise DataError(
+            f"{npz}: {layout.reference!r} never gives both acceleration and rate",
+            "without it the head's own motion cannot be told from the face's",
+        )
 
 
 def _check_units(

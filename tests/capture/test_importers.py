@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from capture.importers import block_numbers, import_samples
 from capture.recording import read_recording
 from capture.resample import TICK_HZ, tick_time_ns
+from firmware_host.errors import DataError
 
 SLOTS = ("head_reference", "mentalis")
 
@@ -70,3 +71,37 @@ def test_at_every_tick_all_samples_before_it_have_arrived_and_none_after(start_s
 def test_samples_at_60_hz_come_one_per_tick():
     host_ns = np.rint(np.arange(600) / 60 * 1e9).astype(np.int64)
     assert np.array_equal(block_numbers(host_ns), np.arange(600))
+
+
+def refused(folder: Path, says: str, hint: str = "", **changes) -> None:
+    """One line that names the file, and nothing left behind."""
+    path = save(folder, **changes)
+    with pytest.raises(DataError, match=says) as caught:
+        import_samples(path, folder / "take")
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value) + caught.value.hint
+    assert hint in caught.value.hint
+    assert not (folder / "take").exists()
+
+
+@pytest.mark.parametrize("key", ["rest_s", "routine_s"])
+@pytest.mark.parametrize(
+    "bounds", [(0, np.inf), (-np.inf, 2), (0, np.nan), (0, 9), (-3, 2), (2, 1), (1,), (100, 102)]
+)
+def test_rest_and_routine_lie_within_the_samples(tmp_path, key, bounds):
+    refused(tmp_path, f"{key}: ", **{key: np.array(bounds, float)})
+
+
+def test_a_rest_from_zero_is_fine_where_samples_begin_a_moment_later(tmp_path):
+    path = save(tmp_path, start_s=0.003, rest_s=np.array([0.0, 2.0]))
+    assert import_samples(path, tmp_path / "take").segment("rest").end_s == pytest.approx(1.997)
+
+
+def test_samples_shorter_than_the_rest_they_begin_with_are_refused(tmp_path):
+    refused(tmp_path, "shorter than the rest", "rest_s", seconds=1.5)
+
+
+def test_a_head_reference_that_never_speaks_is_refused(tmp_path):
+    silent = still()["accel_m_s2"]
+    silent[:, 0] = np.nan
+    refused(tmp_path, "'head_reference' never gives", "cannot be told", accel_m_s2=silent)
