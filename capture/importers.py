@@ -30,6 +30,11 @@ Array = NDArray[Any]
 Times = NDArray[np.float64]
 
 REST_S = 2.0
+# Slower says nothing of a face, faster is no face IMU: a wrong unit is what lies beyond. Ours.
+MIN_RATE_HZ, MAX_RATE_HZ = 10.0, 5000.0
+# Longer holes are noted, and such as no single sitting has refused: every tick of them would be
+# predicted. Ours.
+HOLE_S, MAX_HOLE_S = 1.0, 60.0
 # How far a stretch may reach beyond the samples: (0, 2) is meant where they begin at 0.003. Ours.
 BOUNDS_SLACK_S = 0.1
 CHUNK_BYTES = 1024 * 1024
@@ -223,12 +228,13 @@ def _read_samples(npz: Path) -> _Samples:
             )
     layout = _layout(npz, data)
     time_s = _times(npz, data["time_s"], "time_s")
+    notes = _check_pace(npz, time_s)
     shape = (len(time_s), len(layout.slots), 3)
     accel = _readings(npz, data["accel_m_s2"], "accel_m_s2", shape)
     gyro = _readings(npz, data["gyro_rad_s"], "gyro_rad_s", shape)
     rest = _bounds(npz, data, "rest_s", time_s) or _default_rest(npz, time_s)
     _check_reference(npz, layout, accel, gyro)
-    notes = [f"unknown key {key!r} ignored" for key in data if key not in _REQUIRED + _OPTIONAL]
+    notes += [f"unknown key {key!r} ignored" for key in data if key not in _REQUIRED + _OPTIONAL]
     notes += _check_units(npz, layout, time_s, accel, gyro, rest)
     return _Samples(
         layout=layout,
@@ -315,6 +321,33 @@ def _times(npz: Path, array: Array, key: str) -> Times:
             f"{time_s[at + 1]:.9g} at index {at + 1}"
         )
     return time_s
+
+
+def _check_pace(npz: Path, time_s: Times) -> list[str]:
+    """Notes on holes. Raises DataError where the times cannot be those of one recording."""
+    steps = np.diff(time_s)
+    rate_hz = 1.0 / float(np.median(steps))
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise DataError(
+            f"{npz}: time_s: expected {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} samples per second, "
+            f"got {rate_hz:.3g}",
+            _rate_hint(rate_hz),
+        )
+    at = int(np.argmax(steps))
+    if steps[at] > MAX_HOLE_S:
+        raise DataError(
+            f"{npz}: time_s: a hole of {steps[at]:.6g} s after {time_s[at]:.9g} s, index {at}",
+            "import what lies before and after it as two files",
+        )
+    holes = np.flatnonzero(steps > HOLE_S)
+    return [f"time_s has a hole of {steps[i]:.3g} s after {time_s[i]:.9g} s" for i in holes[:10]]
+
+
+def _rate_hint(rate_hz: float) -> str:
+    for unit, per_second in (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9)):
+        if MIN_RATE_HZ <= rate_hz * per_second <= MAX_RATE_HZ:
+            return f"these look like {unit}; divide by {per_second:.0f}"
+    return "give seconds"
 
 
 def _readings(npz: Path, array: Array, key: str, shape: tuple[int, int, int]) -> Floats:

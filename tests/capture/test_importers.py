@@ -105,3 +105,16 @@ def test_a_head_reference_that_never_speaks_is_refused(tmp_path):
     silent = still()["accel_m_s2"]
     silent[:, 0] = np.nan
     refused(tmp_path, "'head_reference' never gives", "cannot be told", accel_m_s2=silent)
+
+
+@pytest.mark.parametrize(
+    ("factor", "hint"),
+    [
+        (1e3, "these look like milliseconds; divide by 1000"),
+        (1e6, "these look like microseconds; divide by 1000000"),
+        (1e9, "these look like nanoseconds; divide by 1000000000"),
+        (1 / 60, "give seconds"),
+    ],
+)
+def test_times_in_another_unit_are_recognised_by_their_rate(tmp_path, factor, hint):
+    refused(tmp_path, "samples per second", hint, time_s=np.arange(800) / 200 * factor)
