@@ -118,3 +118,15 @@ def test_a_head_reference_that_never_speaks_is_refused(tmp_path):
 )
 def test_times_in_another_unit_are_recognised_by_their_rate(tmp_path, factor, hint):
     refused(tmp_path, "samples per second", hint, time_s=np.arange(800) / 200 * factor)
+
+
+def with_hole(hole_s: float) -> np.ndarray:
+    time_s = np.arange(800) / 200
+    time_s[600:] += hole_s
+    return time_s
+
+
+def test_a_hole_of_minutes_is_refused_and_one_of_seconds_noted(tmp_path):
+    refused(tmp_path, r"a hole of 3600\.\d+ s after 2\.995 s", "two files", time_s=with_hole(3600))
+    take = import_samples(save(tmp_path, time_s=with_hole(5)), tmp_path / "take")
+    assert take.origin["notes"] == ["time_s has a hole of 5 s after 2.995 s"]
