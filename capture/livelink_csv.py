@@ -196,8 +196,9 @@ def _elapsed(
     kept = np.flatnonzero(~strays)
     leaps = np.flatnonzero(np.abs(np.diff(stamps[kept])) > MAX_LEAP_S)
     if len(leaps):
+        line = rows[kept[leaps[0] + 1]].line
         raise DataError(
-            f"{path}, line {rows[kept[leaps[0] + 1]].line}: the timecode leaps by more than {MAX_LEAP_S:g} s",
+            f"{path}, line {line}: the timecode leaps by more than {MAX_LEAP_S:g} s",
             "split the file there, or correct the timecode",
         )
     before = np.concatenate([[-np.inf], np.maximum.accumulate(stamps[kept])[:-1]])
@@ -211,7 +212,7 @@ def _elapsed(
 def _past_midnight(stamps: Times) -> Times:
     """(M,) seconds of the day, made to run on across midnight: no step is as long as half a day."""
     steps = (np.diff(stamps) + DAY_S / 2) % DAY_S - DAY_S / 2
-    return stamps[0] + np.concatenate([[0.0], np.cumsum(steps)])
+    return np.cumsum(np.concatenate([stamps[:1], steps]))
 
 
 def _strays(stamps: Times) -> Flags:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from capture.blendshapes import to_canonical
 from capture.provenance import DataUse, file_sha256
+from dataset_tools.curves import Array
 from dataset_tools.performance import Performance, from_weights
 from firmware_host.errors import DataError
+from firmware_host.samples import Floats
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,8 +80,7 @@ def _from_csv(path: Path, swap_sideways: bool | None, seed: int) -> Performance:
     recording = read_livelink_csv(path, swap_sideways)
     angles = recording.head_yaw_pitch_roll
     quat = None if angles is None else np.asarray(quat_from_head_angles(angles), float)
-    weights = np.asarray(np.clip(recording.weights, 0.0, 1.0), float)
-    return from_weights(recording.time_s, weights, recording.tracked, quat, seed)
+    return _performed(path, recording.time_s, recording.weights, recording.tracked, quat, seed)
 
 
 def _from_npz(path: Path, seed: int) -> Performance:
@@ -103,6 +105,28 @@ def _from_packets(path: Path, seed: int) -> Performance:
         raise DataError(f"{path}: expected at least two packets with a face, got {len(packets)}")
     time_s = np.array([device_time_ns(p) for p in packets]) / 1e9
     angles = np.array([p.head_yaw_pitch_roll for p in packets])
-    weights = np.clip(np.array([p.weights for p in packets]), 0.0, 1.0)
+    weights = np.array([p.weights for p in packets])
     quat = np.asarray(quat_from_head_angles(angles), float)
-    return from_weights(time_s - time_s[0], weights, None, quat, seed)
+    return _performed(path, time_s - time_s[0], weights, np.ones(len(time_s), bool), quat, seed)
+
+
+def _performed(
+    path: Path,
+    time_s: Array,
+    weights: Array | Floats,
+    tracked: NDArray[np.bool_],
+    quat_world_from_head: Array | None,
+    seed: int,
+) -> Performance:
+    """As `from_weights`, of a file whose faces need not be enough. Raises DataError with its path.
+
+    Weights are limited to [0, 1].
+    """
+    if len(time_s) < 2:
+        raise DataError(f"{path}: expected at least two rows, got {len(time_s)}")
+    if not tracked.any():
+        raise DataError(
+            f"{path}: none of its {len(time_s)} rows has a face", "give a recording that saw one"
+        )
+    weights = np.clip(np.asarray(weights, float), 0.0, 1.0)
+    return from_weights(time_s, weights, tracked, quat_world_from_head, seed)
