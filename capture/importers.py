@@ -5,8 +5,6 @@ is the time of the sample itself. Readings stay float32 as given; there is no ra
 """
 
 import shutil
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import to_canonical
 from capture.livelink_csv import read_livelink_csv
+from capture.npz_files import faces_of, increasing_times, numbers, read_npz, texts
 from capture.provenance import file_sha256
 from capture.resample import tick_of
 from capture.take import TAKE_FILE, Segment, Take, new_take
@@ -220,14 +218,16 @@ def _write_faces(writer: TakeWriter, faces: _Faces, zero_s: float) -> None:
 
 
 def _read_samples(npz: Path) -> _Samples:
-    data = _load(npz)
+    data = read_npz(npz)
     for key in _REQUIRED:
         if key not in data:
             raise DataError(
                 f"{npz}: key {key!r} is missing", f"found: {', '.join(data) or 'nothing'}"
             )
     layout = _layout(npz, data)
-    time_s = _times(npz, data["time_s"], "time_s")
+    time_s = increasing_times(npz, data["time_s"], "time_s")
+    if len(time_s) < 2:
+        raise DataError(f"{npz}: time_s: expected at least two times, got {len(time_s)}")
     notes = _check_pace(npz, time_s)
     shape = (len(time_s), len(layout.slots), 3)
     accel = _readings(npz, data["accel_m_s2"], "accel_m_s2", shape)
@@ -248,33 +248,8 @@ def _read_samples(npz: Path) -> _Samples:
     )
 
 
-def _load(npz: Path) -> dict[str, Array]:
-    """Every array of the file, without pickle."""
-    try:
-        if not zipfile.is_zipfile(npz) and npz.exists():
-            raise zipfile.BadZipFile("it is no archive")
-        with np.load(npz, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except FileNotFoundError as error:
-        raise DataError(f"{npz}: no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{npz}: not a readable NPZ file: {error}") from error
-
-
-def _numbers(npz: Path, array: Array, key: str) -> Array:
-    if array.dtype.kind not in "fiu":
-        raise DataError(f"{npz}: {key}: expected numbers, got {array.dtype}")
-    return array
-
-
 def _layout(npz: Path, data: Mapping[str, Array]) -> SensorLayout:
-    slots = data["slots"]
-    if slots.ndim != 1 or slots.dtype.kind not in "US":
-        raise DataError(f"{npz}: slots: expected (S,) names, got {slots.shape} of {slots.dtype}")
-    names = tuple(
-        name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-        for name in slots.tolist()
-    )
+    names = tuple(texts(npz, data["slots"], "slots"))
     if FACE_12.reference not in names:
         raise DataError(
             f"{npz}: slots: the head reference {FACE_12.reference!r} is missing",
@@ -286,7 +261,7 @@ def _layout(npz: Path, data: Mapping[str, Array]) -> SensorLayout:
         raise DataError(f"{npz}: slots: {error}", error.hint) from error
     if "quat_head_from_sensor" not in data:
         return layout
-    return _mounted(npz, layout, _numbers(npz, data["quat_head_from_sensor"], "quat_head"))
+    return _mounted(npz, layout, numbers(npz, data["quat_head_from_sensor"], "quat_head"))
 
 
 def _mounted(npz: Path, layout: SensorLayout, quats: Array) -> SensorLayout:
@@ -304,23 +279,6 @@ def _mounted(npz: Path, layout: SensorLayout, quats: Array) -> SensorLayout:
         for slot, quat in zip(layout.slots, unit, strict=True)
     )
     return SensorLayout(layout.name, slots, layout.reference)
-
-
-def _times(npz: Path, array: Array, key: str) -> Times:
-    """(N,) seconds, finite and increasing by at least a microsecond."""
-    time_s = np.asarray(_numbers(npz, array, key), np.float64)
-    if time_s.ndim != 1 or len(time_s) < 2:
-        raise DataError(f"{npz}: {key}: expected (N,) times, N >= 2, got shape {time_s.shape}")
-    if not np.isfinite(time_s).all():
-        raise DataError(f"{npz}: {key}: a time is not finite")
-    late = np.flatnonzero(np.diff(time_s) <= 1e-6)
-    if len(late):
-        at = int(late[0])
-        raise DataError(
-            f"{npz}: {key}: expected increasing seconds, got {time_s[at]:.9g} and then "
-            f"{time_s[at + 1]:.9g} at index {at + 1}"
-        )
-    return time_s
 
 
 def _check_pace(npz: Path, time_s: Times) -> list[str]:
@@ -353,7 +311,7 @@ def _rate_hint(rate_hz: float) -> str:
 def _readings(npz: Path, array: Array, key: str, shape: tuple[int, int, int]) -> Floats:
     if array.shape != shape:
         raise DataError(f"{npz}: {key}: expected {shape} (times, slots, xyz), got {array.shape}")
-    readings = np.asarray(_numbers(npz, array, key), np.float32)
+    readings = np.asarray(numbers(npz, array, key), np.float32)
     if np.isinf(readings).any():
         raise DataError(f"{npz}: {key}: a reading is infinite; NaN says that there is none")
     return readings
@@ -365,7 +323,7 @@ def _bounds(
     """The stretch `key` names, within the samples; None where it is not given."""
     if key not in data:
         return None
-    bounds = np.asarray(_numbers(npz, data[key], key), np.float64)
+    bounds = np.asarray(numbers(npz, data[key], key), np.float64)
     if bounds.shape != (2,) or not np.isfinite(bounds).all() or not bounds[0] < bounds[1]:
         raise DataError(f"{npz}: {key}: expected (start, end) in seconds, got {bounds.tolist()}")
     first, last = float(time_s[0]), float(time_s[-1])
@@ -441,18 +399,4 @@ def _accel_hint(median: float) -> str:
 def _faces(npz: Path, data: Mapping[str, Array]) -> _Faces | None:
     if "weights" not in data:
         return None
-    for key in ("weight_names", "weights_time_s"):
-        if key not in data:
-            raise DataError(f"{npz}: key {key!r} is missing beside 'weights'")
-    time_s = _times(npz, data["weights_time_s"], "weights_time_s")
-    weights = np.asarray(_numbers(npz, data["weights"], "weights"), np.float32)
-    names = [str(name) for name in np.ravel(data["weight_names"]).astype(str)]
-    if weights.shape != (len(time_s), len(names)):
-        raise DataError(
-            f"{npz}: weights: expected {(len(time_s), len(names))} (times, names), "
-            f"got {weights.shape}"
-        )
-    try:
-        return _Faces(time_s, to_canonical(names, weights))
-    except DataError as error:
-        raise DataError(f"{npz}: weight_names: {error}", error.hint) from error
+    return _Faces(*faces_of(npz, data, ("weight_names", "weights_time_s", "weights")))

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import to_canonical
+from capture.npz_files import faces_of, read_npz
 from capture.provenance import DataUse, file_sha256
 from dataset_tools.curves import Array
 from dataset_tools.performance import Performance, from_weights
@@ -84,17 +84,10 @@ def _from_csv(path: Path, swap_sideways: bool | None, seed: int) -> Performance:
 
 
 def _from_npz(path: Path, seed: int) -> Performance:
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            names = [str(name) for name in data["names"]]
-            weights, time_s = data["weights"], np.asarray(data["time_s"], float)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: expected names, weights and time_s in an NPZ: {error}") from error
-    if weights.ndim != 2 or len(weights) != len(time_s) or len(time_s) < 2:
-        raise DataError(f"{path}: expected weights (M, K) for M times, got {weights.shape}")
-    ordered = np.concatenate(([True], np.diff(time_s) > 0))
-    canonical = np.asarray(np.clip(to_canonical(names, weights), 0.0, 1.0), float)
-    return from_weights(time_s[ordered], canonical[ordered], seed=seed)
+    keys = ("names", "time_s", "weights")
+    time_s, weights = faces_of(path, read_npz(path, keys), keys)
+    tracked = np.asarray(np.isfinite(weights).all(axis=1), np.bool_)
+    return _performed(path, time_s, weights, tracked, None, seed)
 
 
 def _from_packets(path: Path, seed: int) -> Performance:
@@ -128,5 +121,5 @@ def _performed(
         raise DataError(
             f"{path}: none of its {len(time_s)} rows has a face", "give a recording that saw one"
         )
-    weights = np.clip(np.asarray(weights, float), 0.0, 1.0)
-    return from_weights(time_s, weights, tracked, quat_world_from_head, seed)
+    limited = np.clip(np.asarray(weights, float), 0.0, 1.0)
+    return from_weights(time_s, limited, tracked, quat_world_from_head, seed)

@@ -51,7 +51,7 @@ def test_npz_is_read_by_name(tmp_path):
     ("name", "content", "says"),
     [
         ("face.txt", b"", "expected .csv"),
-        ("face.npz", b"no zip", "expected names"),
+        ("face.npz", b"no zip", "not a readable NPZ"),
         ("face.csv", b"a,b\n1,2\n", "Timecode"),
     ],
 )
