@@ -1,0 +1,42 @@
+"""What a virtual wearer refuses to perform, before anything is started."""
+
+import numpy as np
+import pytest
+
+from capture.livelink_csv import write_livelink_csv
+from firmware_host.errors import ConfigError, DataError
+from imusic.cli import main
+from imusic.sim import SimOptions, load_performance
+
+
+def recording(path, seconds: float, seen_s: float):
+    """A CSV at 60 Hz whose face is lost after `seen_s`."""
+    time_s = np.arange(round(seconds * 60)) / 60
+    weights = np.full((len(time_s), 52), 0.3, np.float32)
+    write_livelink_csv(path, time_s, weights, time_s < seen_s)
+    return path
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.9, -3.0, float("nan"), float("inf")])
+def test_lengths_that_cannot_be_judged_are_refused(seconds):
+    with pytest.raises(ConfigError, match="--seconds: expected 3 to"):
+        SimOptions(seconds=seconds)
+
+
+@pytest.mark.parametrize(("seen_s", "seconds"), [(1.0, None), (2.0, 4.0), (0.5, 3.0)])
+def test_recordings_with_too_little_of_a_face_are_refused(tmp_path, seen_s, seconds):
+    path = recording(tmp_path / "face.csv", 6, seen_s)
+    with pytest.raises(DataError, match="s with a face") as error:
+        load_performance(SimOptions(arkit=path, seconds=seconds))
+    assert str(path) in str(error.value)
+
+
+def test_three_seconds_of_a_recording_are_enough(tmp_path):
+    path = recording(tmp_path / "face.csv", 6, 6)
+    assert load_performance(SimOptions(arkit=path, seconds=3.0)).duration_s < 3
+
+
+def test_the_demo_starts_nothing_that_it_cannot_judge(tmp_path, capsys):
+    assert main(["demo", "--seconds", "1", "--out", str(tmp_path / "demo")]) == 2
+    assert capsys.readouterr().err.startswith("imusic: --seconds: expected 3")
+    assert not (tmp_path / "demo").exists()
