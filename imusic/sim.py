@@ -21,6 +21,7 @@ app = typer.Typer()
 
 # What follows settles for a second, and judging takes a second at least (`model.evaluate`).
 MIN_SECONDS, MAX_SECONDS = 3.0, 86_400.0
+MAX_SEED = 2**63  # the rig file holds no larger number
 _SLACK_S = 0.25  # the last frame of a stretch comes up to a few frames before its end
 MAX_DRIFT_PPM = 50.0
 HUB_RATE_HZ = 200.0
@@ -53,6 +54,12 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 f"--seconds: expected {MIN_SECONDS:g} to {MAX_SECONDS:g}, got {self.seconds:g}"
             )
+        if not 0.0 <= self.loss < 1.0:
+            raise ConfigError(f"--loss: expected a share in [0, 1), got {self.loss:g}")
+        if not 0 <= self.seed < MAX_SEED:
+            raise ConfigError(f"--seed: expected 0 to {MAX_SEED - 1}, got {self.seed}")
+        if not 0 < self.phone_port < 65_536:
+            raise ConfigError(f"--phone-port: expected 1 to 65535, got {self.phone_port}")
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +104,9 @@ def sim(
     text: Annotated[
         str | None, typer.Option(help="English to say; default: this and that.")
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Length without rest and routine.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length without rest and routine, from 3.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Who wears it, and how the clocks drift.")] = 1,
     loss: Annotated[float, typer.Option(help="Share of frames lost on the way.")] = 0.0,
     phone_port: Annotated[
@@ -195,8 +204,6 @@ def load_performance(options: SimOptions) -> Any:
     from dataset_tools.performance import generate_performance, say, trimmed
     from dataset_tools.recordings import read_performance
 
-    if not 0.0 <= options.loss < 1.0:
-        raise ConfigError(f"--loss: expected a share in [0, 1), got {options.loss:g}")
     if options.text is not None and (options.arkit is not None or options.seconds is not None):
         raise ConfigError(
             "--text: says its own thing for its own time; leave out --arkit, --seconds"

@@ -40,3 +40,25 @@ def test_the_demo_starts_nothing_that_it_cannot_judge(tmp_path, capsys):
     assert main(["demo", "--seconds", "1", "--out", str(tmp_path / "demo")]) == 2
     assert capsys.readouterr().err.startswith("imusic: --seconds: expected 3")
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--seconds", "nan"),
+        ("--seconds", "inf"),
+        ("--seed", "-1"),
+        ("--seed", str(2**63)),
+        ("--loss", "nan"),
+        ("--loss", "1"),
+        ("--phone-port", "70000"),
+        ("--phone-port", "0"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_in_one_line(tmp_path, capsys, option, value):
+    rig = tmp_path / "rig.toml"
+    assert main(["sim", "--rig", str(rig), option, value]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"imusic: {option}: expected ")
+    assert not rig.exists()
