@@ -9,7 +9,7 @@ opposite to UDP and to native ARKit, so those pairs are exchanged when such a fi
 import csv
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -92,7 +92,7 @@ def read_livelink_csv(
     names = _header(lines, path)
     rows = [
         _row(cells, number, len(names), path)
-        for number, cells in enumerate(csv.reader(lines[1:]), 2)
+        for number, cells in _cells(lines[1:], 2, path)
         if cells and any(cell.strip() for cell in cells)
     ]
     if not rows:
@@ -117,9 +117,19 @@ def _text(raw: bytes, path: Path) -> str:
     return text
 
 
+def _cells(lines: Sequence[str], first: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers from `first` on, and cells. Raises DataError where a line is no CSV."""
+    reader = csv.reader(lines)
+    try:
+        for cells in reader:
+            yield first + reader.line_num - 1, cells
+    except csv.Error as error:
+        raise DataError(f"{path}, line {first + reader.line_num - 1}: {error}") from error
+
+
 def _header(lines: Sequence[str], path: Path) -> list[str]:
     """Names of the value columns. Raises DataError where the header is not Live Link's."""
-    names = [name.strip() for name in next(csv.reader(lines[:1]), [])]
+    names = [name.strip() for _, cells in _cells(lines[:1], 1, path) for name in cells]
     if [name.lower() for name in names[:2]] != ["timecode", "blendshapecount"]:
         raise DataError(
             f"{path}: not a Live Link Face CSV: expected the header to begin "

@@ -202,6 +202,8 @@ def test_head_columns_that_are_all_zero_are_none(tmp_path):
         (b"\x89PNG\r\n\x1a\n\0\0\xff\xfe", "not a text file"),
         (b"time,a\n1,2\n", "expected the header to begin Timecode,BlendShapeCount"),
         (text_of([row("9" * 5000 + ":00:00:00")]), "line 2: expected a timecode like"),
+        (text_of([row("00:00:01:00.0"), "1" * 200_000]), "line 3: field larger than field limit"),
+        ("Timecode," + "x" * 200_000 + "\n", "line 1: field larger than field limit"),
         (text_of([row("x")]), "line 2: expected a timecode like"),
         (text_of([]), "expected rows after the header, got none"),
         (text_of([row("00:00:01:00.0"), "00:00:01:01.0,52,0.1"]), "line 3: expected 54 columns"),
