@@ -135,10 +135,11 @@ def _header(lines: Sequence[str], path: Path) -> list[str]:
             f"{path}: not a Live Link Face CSV: expected the header to begin "
             f"Timecode,BlendShapeCount, got {lines[0][:60]!r}"
         )
-    lowered = [name.lower() for name in names]
-    if len(set(lowered)) != len(lowered):
-        twice = sorted({name for name in names if lowered.count(name.lower()) > 1})
-        raise DataError(f"{path}: column {twice[0]!r} occurs twice")
+    meant = [canonical_name(name) or name.lower() for name in names]
+    for at, what in enumerate(meant):
+        if what in meant[:at]:
+            first = names[meant.index(what)]
+            raise DataError(f"{path}: column {first!r} occurs twice, again as {names[at]!r}")
     found = {canonical_name(name) for name in names[2:]}
     for shape in ARKIT_NAMES:
         if shape not in found and shape != "tongueOut":  # older files have 51 shapes

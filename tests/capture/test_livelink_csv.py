@@ -213,6 +213,11 @@ def test_head_columns_that_are_all_zero_are_none(tmp_path):
             text_of([row("00:00:01:00.0", count=51)], [n for n in ARKIT_NAMES if n != "jawOpen"]),
             "column 'jawOpen' is missing",
         ),
+        (
+            text_of([], [*ARKIT_NAMES, "jaw_Open"]),
+            "column 'JawOpen' occurs twice, again as 'jaw_Open'",
+        ),
+        (text_of([], [*ARKIT_NAMES, "eyeBlink_L"]), "column 'EyeBlinkLeft' occurs twice"),
         (text_of([], [*ARKIT_NAMES, "JawOpen"]), "column 'JawOpen' occurs twice"),
     ],
 )
