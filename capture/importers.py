@@ -234,6 +234,8 @@ def _read_samples(npz: Path) -> _Samples:
     gyro = _readings(npz, data["gyro_rad_s"], "gyro_rad_s", shape)
     rest = _bounds(npz, data, "rest_s", time_s) or _default_rest(npz, time_s)
     _check_reference(npz, layout, accel, gyro)
+    faces, told = _beside(_faces(npz, data), time_s)
+    notes += told
     notes += [f"unknown key {key!r} ignored" for key in data if key not in _REQUIRED + _OPTIONAL]
     notes += _check_units(npz, layout, time_s, accel, gyro, rest)
     return _Samples(
@@ -243,7 +245,7 @@ def _read_samples(npz: Path) -> _Samples:
         gyro=gyro,
         rest_s=rest,
         routine_s=_bounds(npz, data, "routine_s", time_s),
-        faces=_faces(npz, data),
+        faces=faces,
         notes=tuple(notes),
     )
 
@@ -400,3 +402,17 @@ def _faces(npz: Path, data: Mapping[str, Array]) -> _Faces | None:
     if "weights" not in data:
         return None
     return _Faces(*faces_of(npz, data, ("weight_names", "weights_time_s", "weights")))
+
+
+def _beside(faces: _Faces | None, time_s: Times) -> tuple[_Faces | None, list[str]]:
+    """Those faces that may belong to the samples, and notes on the others."""
+    if faces is None:
+        return None, []
+    first, last = float(time_s[0]), float(time_s[-1])
+    notes = []
+    if not np.any((faces.time_s >= first) & (faces.time_s <= last)):
+        notes.append("no weights lie within time_s; are weights_time_s on the same clock?")
+    near = (faces.time_s >= first - MAX_HOLE_S) & (faces.time_s <= last + MAX_HOLE_S)
+    if far := int(np.count_nonzero(~near)):
+        notes.append(f"{far} weights further than {MAX_HOLE_S:g} s from the samples left out")
+    return _Faces(faces.time_s[near], faces.weights[near]), notes

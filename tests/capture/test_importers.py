@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capture.blendshapes import ARKIT_NAMES
 from capture.importers import block_numbers, import_samples
 from capture.recording import read_recording
 from capture.resample import TICK_HZ, tick_time_ns
@@ -130,3 +131,29 @@ def test_a_hole_of_minutes_is_refused_and_one_of_seconds_noted(tmp_path):
     refused(tmp_path, r"a hole of 3600\.\d+ s after 2\.995 s", "two files", time_s=with_hole(3600))
     take = import_samples(save(tmp_path, time_s=with_hole(5)), tmp_path / "take")
     assert take.origin["notes"] == ["time_s has a hole of 5 s after 2.995 s"]
+
+
+def seen(start_s: float, scale: float = 1.0) -> dict:
+    """Four seconds of weights at 30 Hz."""
+    return {
+        "weights": np.full((120, 52), 0.4) * scale,
+        "weight_names": np.array(ARKIT_NAMES),
+        "weights_time_s": start_s + np.arange(120) / 30,
+    }
+
+
+def test_weights_in_percent_are_refused(tmp_path):
+    refused(tmp_path, "weights: expected weights from 0 to 1", "percent", **seen(0.0, 100))
+
+
+@pytest.mark.parametrize(("start_s", "kept"), [(0.5, 120), (-2.0, 120), (5.0, 120), (1.7e18, 0)])
+def test_weights_on_another_clock_are_noted_and_kept_only_near_the_samples(tmp_path, start_s, kept):
+    arrays = seen(start_s)
+    if not kept:
+        arrays["weights_time_s"] = start_s + np.arange(120) * 1e3
+    take = import_samples(save(tmp_path, **arrays), tmp_path / "take")
+    apart = start_s > 4
+    assert any("same clock?" in note for note in take.origin["notes"]) == apart
+    assert any("120 weights further" in note for note in take.origin["notes"]) == (not kept)
+    assert take.counts.get("faces", 0) == kept
+    assert len(read_recording(tmp_path / "take").faces) == kept

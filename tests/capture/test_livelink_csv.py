@@ -215,7 +215,7 @@ def test_head_columns_that_are_all_zero_are_none(tmp_path):
         ),
         (
             text_of([], [*ARKIT_NAMES, "jaw_Open"]),
-            "column 'JawOpen' occurs twice, again as 'jaw_Open'",
+            "column 'JawOpen' occurs twice, again as 'Jaw_Open'",
         ),
         (text_of([], [*ARKIT_NAMES, "eyeBlink_L"]), "column 'EyeBlinkLeft' occurs twice"),
         (text_of([], [*ARKIT_NAMES, "JawOpen"]), "column 'JawOpen' occurs twice"),
