@@ -4,7 +4,6 @@ Times of an imported file are kept: host ns = (time_s − origin.time_zero_s) ·
 is the time of the sample itself. Readings stay float32 as given; there is no raw channel.
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,8 @@ from capture.livelink_csv import read_livelink_csv
 from capture.npz_files import faces_of, increasing_times, numbers, read_npz, texts
 from capture.provenance import file_sha256
 from capture.resample import tick_of
-from capture.take import TAKE_FILE, Segment, Take, new_take
+from capture.take import Segment, Take, new_take
+from capture.take_folders import known_name, whole_take
 from capture.take_writer import TakeWriter
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, DataError
@@ -35,7 +35,6 @@ MIN_RATE_HZ, MAX_RATE_HZ = 10.0, 5000.0
 HOLE_S, MAX_HOLE_S = 1.0, 60.0
 # How far a stretch may reach beyond the samples: (0, 2) is meant where they begin at 0.003. Ours.
 BOUNDS_SLACK_S = 0.1
-CHUNK_BYTES = 1024 * 1024
 WRITE_ROWS = 20_000
 
 GRAVITY = 9.80665
@@ -89,14 +88,14 @@ def import_samples(npz: Path, out_dir: Path) -> Take:
         segments.append(_segment("routine", samples.routine_s, start_s))
     origin = {
         "kind": "samples",
-        "file": npz.name,
+        "file": known_name(npz),
         "source_sha256": file_sha256(npz),
         "one_clock": True,
         "time_zero_s": zero_s,
         "notes": list(samples.notes),
     }
-    take = new_take(out_dir.name, samples.layout, origin, tuple(segments))
-    with _NewTake(out_dir, take) as writer:
+    take = new_take(known_name(out_dir), samples.layout, origin, tuple(segments))
+    with whole_take(out_dir, take) as writer:
         host_ns = _host_ns(samples.time_s, zero_s)
         write_samples(writer, host_ns, samples.accel, samples.gyro)
         if samples.faces is not None:
@@ -114,7 +113,7 @@ def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = N
     recording = read_livelink_csv(csv, swap_sideways)
     origin = {
         "kind": "livelink_csv",
-        "file": csv.name,
+        "file": known_name(csv),
         "source_sha256": recording.sha256,
         "one_clock": True,
         "time_zero_s": 0.0,
@@ -123,7 +122,7 @@ def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = N
         "notes": list(recording.notes),
     }
     host_ns = _host_ns(recording.time_s, 0.0)
-    with _NewTake(out_dir, new_take(out_dir.name, FACE_12, origin)) as writer:
+    with whole_take(out_dir, new_take(known_name(out_dir), FACE_12, origin)) as writer:
         writer.faces(
             host_ns,
             host_ns,
@@ -133,32 +132,6 @@ def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = N
             recording.eyes_yaw_pitch_roll,
         )
         return writer.close()
-
-
-class _NewTake:
-    """A folder that becomes a take, or is gone again if that fails."""
-
-    def __init__(self, folder: Path, take: Take) -> None:
-        self._folder, self._take = folder, take
-        self._existed = folder.is_dir()
-        self._writer: TakeWriter | None = None
-
-    def __enter__(self) -> TakeWriter:
-        if self._folder.exists() and (not self._existed or any(self._folder.iterdir())):
-            raise ConfigError(
-                f"{self._folder} exists already; a take is never written over another",
-                "choose another --out",
-            )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._writer = TakeWriter(self._folder, self._take, CHUNK_BYTES)
-        return self._writer
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None or self._writer is None:
-            return
-        self._writer.abandon()
-        (self._folder / TAKE_FILE).unlink(missing_ok=True)
-        shutil.rmtree(self._folder)
 
 
 def _host_ns(time_s: Times, zero_s: float) -> Ints:
