@@ -127,8 +127,11 @@ def sim(
 
     Example: imusic sim --rig sim.toml   (then: imusic record --rig sim.toml --out takes)
     """
-    if rig.exists():
-        raise ConfigError(f"{rig} exists already", "choose another --rig; nothing is overwritten")
+    for option, path in (("--rig", rig), ("--truth", truth)):
+        if path is not None:
+            _check_output(option, path)
+    if truth is not None and truth.absolute() == rig.absolute():
+        raise ConfigError(f"--rig and --truth: both are {rig}", "give them two names")
     options = SimOptions(
         arkit=arkit,
         text=text,
@@ -142,6 +145,15 @@ def sim(
     told = asyncio.run(run_sim(options, rig))
     if truth is not None:
         truth.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+
+
+def _check_output(option: str, path: Path) -> None:
+    if path.exists():
+        raise ConfigError(
+            f"{path} exists already", f"choose another {option}; nothing is overwritten"
+        )
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}", "make it first")
 
 
 async def run_sim(options: SimOptions, rig_path: Path) -> Truth:

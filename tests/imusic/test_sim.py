@@ -62,3 +62,21 @@ def test_values_that_cannot_be_are_refused_in_one_line(tmp_path, capsys, option,
     assert len(said) == 1
     assert said[0].startswith(f"imusic: {option}: expected ")
     assert not rig.exists()
+
+
+@pytest.mark.parametrize(
+    ("rig", "truth", "says"),
+    [
+        ("rig.toml", "there.json", "there.json exists already"),
+        ("rig.toml", "none/truth.json", "there is no folder"),
+        ("none/rig.toml", "truth.json", "there is no folder"),
+        ("there.json", "truth.json", "there.json exists already"),
+        ("one", "one", "--rig and --truth: both are"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_performing(tmp_path, capsys, rig, truth, says):
+    (tmp_path / "there.json").write_text("mine")
+    assert main(["sim", "--rig", str(tmp_path / rig), "--truth", str(tmp_path / truth)]) == 2
+    assert says in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["there.json"]
+    assert (tmp_path / "there.json").read_text() == "mine"
