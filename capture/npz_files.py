@@ -3,8 +3,10 @@
 Whatever is wrong with a file is one line with its path. Nothing is unpickled.
 """
 
+import lzma
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -37,6 +39,7 @@ _UNREADABLE = (
     OverflowError,
     RuntimeError,
     SyntaxError,
+    lzma.LZMAError,
     struct.error,
     tokenize.TokenError,
     zipfile.BadZipFile,
@@ -51,8 +54,9 @@ def read_npz(path: Path, keys: Sequence[str] | None = None) -> dict[str, Array]:
         DataError: no such file, no NPZ, or a member that is damaged or no array.
     """
     try:
-        # Opened here: numpy leaves the file open where it cannot read it.
-        with path.open("rb") as raw:
+        # Opened here: numpy leaves the file open where it cannot read it. It warns of odd headers
+        # before it reads or refuses them.
+        with path.open("rb") as raw, warnings.catch_warnings(action="ignore"):
             if not zipfile.is_zipfile(raw):
                 raise DataError(f"{path}: not a readable NPZ file: it is no archive")
             raw.seek(0)

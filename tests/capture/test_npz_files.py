@@ -124,6 +124,24 @@ def test_encrypted_members_and_unknown_compression_are_refused(tmp_path):
         refused(tmp_path / "face.npz", bytes(changed), "not a readable NPZ")
 
 
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_damage_is_found_under_every_compression(tmp_path, method):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", method) as archive:
+        archive.writestr("a.npy", npy_bytes(np.arange(300.0)))
+    whole = held.getvalue()
+    path = tmp_path / "face.npz"
+    path.write_bytes(whole)
+    assert np.array_equal(read_npz(path)["a"], np.arange(300.0))
+    for at in range(40, 100):
+        changed = bytearray(whole)
+        changed[at] ^= 0xFF
+        path.write_bytes(changed)
+        assert_refused_or_arrays(path)
+
+
 def test_members_that_are_no_arrays_and_no_archive_at_all_are_refused(tmp_path):
     path = tmp_path / "face.npz"
     refused(path, with_member("weights.npy", b"bytes"), "'weights' is not an array")
