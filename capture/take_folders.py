@@ -32,7 +32,7 @@ def whole_take(folder: Path, take: Take) -> Iterator[TakeWriter]:
     empty, and folders above that did not exist are gone again. A link is followed.
 
     Raises:
-        ConfigError: `folder` exists and is not an empty folder.
+        ConfigError: `folder` exists and is not an empty folder, or lies in a file.
         OSError: what the disk refuses.
     """
     target = Path(os.path.realpath(folder))
@@ -42,6 +42,8 @@ def whole_take(folder: Path, take: Take) -> Iterator[TakeWriter]:
             f"{folder} exists already; a take is never written over another",
             "choose another --out",
         )
+    if (above := next(p for p in target.parents if p.exists())).is_file():
+        raise ConfigError(f"{folder}: {above} is a file, not a folder", "choose another --out")
     with ExitStack() as undo:
         for parent in reversed([p for p in target.parents if not p.exists()]):
             parent.mkdir()

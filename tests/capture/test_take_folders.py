@@ -42,6 +42,14 @@ def test_folders_made_on_the_way_are_gone_after_a_failure(tmp_path):
     assert list(tmp_path.rglob("*")) == [tmp_path / "kept"]
 
 
+def test_a_folder_inside_a_file_is_refused_by_the_name_of_the_file(tmp_path):
+    path = tmp_path / "face.csv"
+    path.write_text("mine")
+    with pytest.raises(ConfigError, match=r"face\.csv is a file"), whole_take(path / "a", TAKE):
+        pass
+    assert path.read_text() == "mine"
+
+
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_take_appears_as_a_whole_and_alone(tmp_path, exists):
     out = tmp_path / "a" / "take"
