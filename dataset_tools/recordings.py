@@ -16,6 +16,10 @@ from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 
 
+# Ours: slower is no recording of a face, and a longer hole is no part of one.
+MAX_STEP_S, MAX_HOLE_S = 1.0, 60.0
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Recordings of one person: a glob below the data folder, and the licence they came with."""
 
@@ -120,6 +124,13 @@ def _performed(
     if not tracked.any():
         raise DataError(
             f"{path}: none of its {len(time_s)} rows has a face", "give a recording that saw one"
+        )
+    steps = np.diff(time_s)
+    if steps.max() > MAX_HOLE_S or np.median(steps) > MAX_STEP_S:
+        raise DataError(
+            f"{path}: rows are {np.median(steps):.3g} s apart and up to {steps.max():.6g} s; "
+            f"expected {MAX_STEP_S:g} and {MAX_HOLE_S:g} s at most",
+            "are the times in seconds? if they are, split the file at its holes",
         )
     limited = np.clip(np.asarray(weights, float), 0.0, 1.0)
     return from_weights(time_s, limited, tracked, quat_world_from_head, seed)

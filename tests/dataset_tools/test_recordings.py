@@ -83,3 +83,14 @@ def test_a_csv_with_no_face_to_perform_is_refused_with_its_path(tmp_path, rows, 
     with pytest.raises(DataError, match=says) as error:
         read_performance(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("time_s", [[0, 0.03, 0.06, 9000], [0, 33, 66, 99]])
+def test_npz_times_with_a_hole_of_hours_or_in_milliseconds_are_refused(tmp_path, time_s):
+    path = tmp_path / "face.npz"
+    weights = np.full((4, 52), 0.5, np.float32)
+    np.savez(path, names=np.array(ARKIT_NAMES), weights=weights, time_s=np.array(time_s, float))
+    with pytest.raises(DataError, match="rows are") as error:
+        read_performance(path)
+    assert str(path) in str(error.value)
+    assert "in seconds" in error.value.hint
