@@ -15,7 +15,6 @@ from dataset_tools.performance import Performance, from_weights
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 
-
 # Ours: slower is no recording of a face, and a longer hole is no part of one.
 MAX_STEP_S, MAX_HOLE_S = 1.0, 60.0
 
