@@ -4,9 +4,6 @@ Times of an imported file are kept: host ns = (time_s − origin.time_zero_s) ·
 is the time of the sample itself. Readings stay float32 as given; there is no raw channel.
 """
 
-import shutil
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import to_canonical
 from capture.livelink_csv import read_livelink_csv
+from capture.npz_files import faces_of, increasing_times, numbers, read_npz, texts
 from capture.provenance import file_sha256
-from capture.take import TAKE_FILE, Segment, Take, new_take
+from capture.resample import tick_of
+from capture.take import Segment, Take, new_take
+from capture.take_folders import known_name, whole_take
 from capture.take_writer import TakeWriter
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, DataError
@@ -29,8 +28,13 @@ Array = NDArray[Any]
 Times = NDArray[np.float64]
 
 REST_S = 2.0
-BLOCK_HZ = 60
-CHUNK_BYTES = 1024 * 1024
+# Slower says nothing of a face, faster is no face IMU: a wrong unit is what lies beyond. Ours.
+MIN_RATE_HZ, MAX_RATE_HZ = 10.0, 5000.0
+# Longer holes are noted, and such as no single sitting has refused: every tick of them would be
+# predicted. Ours.
+HOLE_S, MAX_HOLE_S = 1.0, 60.0
+# How far a stretch may reach beyond the samples: (0, 2) is meant where they begin at 0.003. Ours.
+BOUNDS_SLACK_S = 0.1
 WRITE_ROWS = 20_000
 
 GRAVITY = 9.80665
@@ -76,21 +80,22 @@ def import_samples(npz: Path, out_dir: Path) -> Take:
         ConfigError: `out_dir` exists and is not empty.
     """
     samples = _read_samples(npz)
-    zero_s = min(0.0, float(np.floor(_first_time(samples))))
+    # Whole seconds, so that ticks stay where they were; always, so that Unix times fit in ns.
+    zero_s = float(np.floor(_first_time(samples)))
     start_s = float(samples.time_s[0])
     segments = [_segment("rest", samples.rest_s, start_s)]
     if samples.routine_s is not None:
         segments.append(_segment("routine", samples.routine_s, start_s))
     origin = {
         "kind": "samples",
-        "file": npz.name,
+        "file": known_name(npz),
         "source_sha256": file_sha256(npz),
         "one_clock": True,
         "time_zero_s": zero_s,
         "notes": list(samples.notes),
     }
-    take = new_take(out_dir.name, samples.layout, origin, tuple(segments))
-    with _NewTake(out_dir, take) as writer:
+    take = new_take(known_name(out_dir), samples.layout, origin, tuple(segments))
+    with whole_take(out_dir, take) as writer:
         host_ns = _host_ns(samples.time_s, zero_s)
         write_samples(writer, host_ns, samples.accel, samples.gyro)
         if samples.faces is not None:
@@ -108,7 +113,7 @@ def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = N
     recording = read_livelink_csv(csv, swap_sideways)
     origin = {
         "kind": "livelink_csv",
-        "file": csv.name,
+        "file": known_name(csv),
         "source_sha256": recording.sha256,
         "one_clock": True,
         "time_zero_s": 0.0,
@@ -117,7 +122,7 @@ def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = N
         "notes": list(recording.notes),
     }
     host_ns = _host_ns(recording.time_s, 0.0)
-    with _NewTake(out_dir, new_take(out_dir.name, FACE_12, origin)) as writer:
+    with whole_take(out_dir, new_take(known_name(out_dir), FACE_12, origin)) as writer:
         writer.faces(
             host_ns,
             host_ns,
@@ -127,32 +132,6 @@ def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = N
             recording.eyes_yaw_pitch_roll,
         )
         return writer.close()
-
-
-class _NewTake:
-    """A folder that becomes a take, or is gone again if that fails."""
-
-    def __init__(self, folder: Path, take: Take) -> None:
-        self._folder, self._take = folder, take
-        self._existed = folder.is_dir()
-        self._writer: TakeWriter | None = None
-
-    def __enter__(self) -> TakeWriter:
-        if self._folder.exists() and (not self._existed or any(self._folder.iterdir())):
-            raise ConfigError(
-                f"{self._folder} exists already; a take is never written over another",
-                "choose another --out",
-            )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._writer = TakeWriter(self._folder, self._take, CHUNK_BYTES)
-        return self._writer
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None or self._writer is None:
-            return
-        self._writer.abandon()
-        (self._folder / TAKE_FILE).unlink(missing_ok=True)
-        shutil.rmtree(self._folder)
 
 
 def _host_ns(time_s: Times, zero_s: float) -> Ints:
@@ -174,8 +153,8 @@ def _first_time(samples: _Samples) -> float:
 def write_samples(writer: TakeWriter, host_ns: Ints, accel: Floats, gyro: Floats) -> None:
     """Write all ticks (N,), (N, S, 3), (N, S, 3) of a recording whose only clock is the host's.
 
-    Those between two ticks of a 60 Hz clock that starts with the first sample form one block, whose
-    arrival is its last sample: at each such tick all before it has arrived.
+    Those between two ticks form one block, whose arrival is its last sample: at each tick all
+    before it has arrived, and nothing after it.
     """
     tick_us = (host_ns + 500) // 1000
     block = block_numbers(host_ns)
@@ -194,11 +173,13 @@ def write_samples(writer: TakeWriter, host_ns: Ints, accel: Floats, gyro: Floats
 
 
 def block_numbers(host_ns: Ints) -> Ints:
-    """(N,) which 1/60 s after the first sample each sample falls in, numbered without holes."""
-    # A microsecond of grace keeps samples on the tick itself, which rounding may push past it.
-    since_us = (host_ns - host_ns[0]) // 1000
-    bins = -(-(since_us - 1) * BLOCK_HZ // 1_000_000)
-    return np.cumsum(np.diff(bins, prepend=bins[:1]) > 0, dtype=np.int64)
+    """(N,) which tick's block each sample falls in, numbered without holes.
+
+    Ticks are the predictor's, at k/60 s of the host's clock.
+    """
+    # What arrives in the nanosecond after a tick is still heard at that tick (`model.driving`).
+    ticks = tick_of(host_ns - 1)
+    return np.cumsum(np.diff(ticks, prepend=ticks[:1]) > 0, dtype=np.int64)
 
 
 def _write_faces(writer: TakeWriter, faces: _Faces, zero_s: float) -> None:
@@ -210,19 +191,25 @@ def _write_faces(writer: TakeWriter, faces: _Faces, zero_s: float) -> None:
 
 
 def _read_samples(npz: Path) -> _Samples:
-    data = _load(npz)
+    data = read_npz(npz)
     for key in _REQUIRED:
         if key not in data:
             raise DataError(
                 f"{npz}: key {key!r} is missing", f"found: {', '.join(data) or 'nothing'}"
             )
     layout = _layout(npz, data)
-    time_s = _times(npz, data["time_s"], "time_s")
+    time_s = increasing_times(npz, data["time_s"], "time_s")
+    if len(time_s) < 2:
+        raise DataError(f"{npz}: time_s: expected at least two times, got {len(time_s)}")
+    notes = _check_pace(npz, time_s)
     shape = (len(time_s), len(layout.slots), 3)
     accel = _readings(npz, data["accel_m_s2"], "accel_m_s2", shape)
     gyro = _readings(npz, data["gyro_rad_s"], "gyro_rad_s", shape)
-    rest = _bounds(npz, data, "rest_s") or (float(time_s[0]), float(time_s[0]) + REST_S)
-    notes = [f"unknown key {key!r} ignored" for key in data if key not in _REQUIRED + _OPTIONAL]
+    rest = _bounds(npz, data, "rest_s", time_s) or _default_rest(npz, time_s)
+    _check_reference(npz, layout, accel, gyro)
+    faces, told = _beside(_faces(npz, data), time_s)
+    notes += told
+    notes += [f"unknown key {key!r} ignored" for key in data if key not in _REQUIRED + _OPTIONAL]
     notes += _check_units(npz, layout, time_s, accel, gyro, rest)
     return _Samples(
         layout=layout,
@@ -230,39 +217,14 @@ def _read_samples(npz: Path) -> _Samples:
         accel=accel,
         gyro=gyro,
         rest_s=rest,
-        routine_s=_bounds(npz, data, "routine_s"),
-        faces=_faces(npz, data),
+        routine_s=_bounds(npz, data, "routine_s", time_s),
+        faces=faces,
         notes=tuple(notes),
     )
 
 
-def _load(npz: Path) -> dict[str, Array]:
-    """Every array of the file, without pickle."""
-    try:
-        if not zipfile.is_zipfile(npz) and npz.exists():
-            raise zipfile.BadZipFile("it is no archive")
-        with np.load(npz, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except FileNotFoundError as error:
-        raise DataError(f"{npz}: no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{npz}: not a readable NPZ file: {error}") from error
-
-
-def _numbers(npz: Path, array: Array, key: str) -> Array:
-    if array.dtype.kind not in "fiu":
-        raise DataError(f"{npz}: {key}: expected numbers, got {array.dtype}")
-    return array
-
-
 def _layout(npz: Path, data: Mapping[str, Array]) -> SensorLayout:
-    slots = data["slots"]
-    if slots.ndim != 1 or slots.dtype.kind not in "US":
-        raise DataError(f"{npz}: slots: expected (S,) names, got {slots.shape} of {slots.dtype}")
-    names = tuple(
-        name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-        for name in slots.tolist()
-    )
+    names = tuple(texts(npz, data["slots"], "slots"))
     if FACE_12.reference not in names:
         raise DataError(
             f"{npz}: slots: the head reference {FACE_12.reference!r} is missing",
@@ -274,7 +236,7 @@ def _layout(npz: Path, data: Mapping[str, Array]) -> SensorLayout:
         raise DataError(f"{npz}: slots: {error}", error.hint) from error
     if "quat_head_from_sensor" not in data:
         return layout
-    return _mounted(npz, layout, _numbers(npz, data["quat_head_from_sensor"], "quat_head"))
+    return _mounted(npz, layout, numbers(npz, data["quat_head_from_sensor"], "quat_head"))
 
 
 def _mounted(npz: Path, layout: SensorLayout, quats: Array) -> SensorLayout:
@@ -294,44 +256,79 @@ def _mounted(npz: Path, layout: SensorLayout, quats: Array) -> SensorLayout:
     return SensorLayout(layout.name, slots, layout.reference)
 
 
-def _times(npz: Path, array: Array, key: str) -> Times:
-    """(N,) seconds, finite and increasing by at least a microsecond."""
-    time_s = np.asarray(_numbers(npz, array, key), np.float64)
-    if time_s.ndim != 1 or len(time_s) < 2:
-        raise DataError(f"{npz}: {key}: expected (N,) times, N >= 2, got shape {time_s.shape}")
-    if not np.isfinite(time_s).all():
-        raise DataError(f"{npz}: {key}: a time is not finite")
-    late = np.flatnonzero(np.diff(time_s) <= 1e-6)
-    if len(late):
-        at = int(late[0])
+def _check_pace(npz: Path, time_s: Times) -> list[str]:
+    """Notes on holes. Raises DataError where the times cannot be those of one recording."""
+    steps = np.diff(time_s)
+    rate_hz = 1.0 / float(np.median(steps))
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise DataError(
-            f"{npz}: {key}: expected increasing seconds, got {time_s[at]:.9g} and then "
-            f"{time_s[at + 1]:.9g} at index {at + 1}"
+            f"{npz}: time_s: expected {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} samples per second, "
+            f"got {rate_hz:.3g}",
+            _rate_hint(rate_hz),
         )
-    return time_s
+    at = int(np.argmax(steps))
+    if steps[at] > MAX_HOLE_S:
+        raise DataError(
+            f"{npz}: time_s: a hole of {steps[at]:.6g} s after {time_s[at]:.9g} s, index {at}",
+            "import what lies before and after it as two files",
+        )
+    holes = np.flatnonzero(steps > HOLE_S)
+    return [f"time_s has a hole of {steps[i]:.3g} s after {time_s[i]:.9g} s" for i in holes[:10]]
+
+
+def _rate_hint(rate_hz: float) -> str:
+    for unit, per_second in (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9)):
+        if MIN_RATE_HZ <= rate_hz * per_second <= MAX_RATE_HZ:
+            return f"these look like {unit}; divide by {per_second:.0f}"
+    return "give seconds"
 
 
 def _readings(npz: Path, array: Array, key: str, shape: tuple[int, int, int]) -> Floats:
     if array.shape != shape:
         raise DataError(f"{npz}: {key}: expected {shape} (times, slots, xyz), got {array.shape}")
-    readings = np.asarray(_numbers(npz, array, key), np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite
+        readings = np.asarray(numbers(npz, array, key), np.float32)
     if np.isinf(readings).any():
         raise DataError(f"{npz}: {key}: a reading is infinite; NaN says that there is none")
     return readings
 
 
-def _bounds(npz: Path, data: Mapping[str, Array], key: str) -> tuple[float, float] | None:
+def _bounds(
+    npz: Path, data: Mapping[str, Array], key: str, time_s: Times
+) -> tuple[float, float] | None:
+    """The stretch `key` names, within the samples; None where it is not given."""
     if key not in data:
         return None
-    bounds = np.asarray(_numbers(npz, data[key], key), np.float64)
-    if bounds.shape != (2,) or not bounds[0] < bounds[1]:
+    bounds = np.asarray(numbers(npz, data[key], key), np.float64)
+    if bounds.shape != (2,) or not np.isfinite(bounds).all() or not bounds[0] < bounds[1]:
         raise DataError(f"{npz}: {key}: expected (start, end) in seconds, got {bounds.tolist()}")
-    first, last = (float(data["time_s"][i]) for i in (0, -1))
-    if bounds[1] <= first or bounds[0] >= last:
+    first, last = float(time_s[0]), float(time_s[-1])
+    if bounds[0] < first - BOUNDS_SLACK_S or bounds[1] > last + BOUNDS_SLACK_S:
         raise DataError(
-            f"{npz}: {key}: {bounds.tolist()} lies outside of time_s, {first:g} to {last:g}"
+            f"{npz}: {key}: {bounds.tolist()} does not lie within time_s, {first:g} to {last:g}",
+            "both are seconds on the clock of time_s",
         )
     return float(bounds[0]), float(bounds[1])
+
+
+def _default_rest(npz: Path, time_s: Times) -> tuple[float, float]:
+    first, last = float(time_s[0]), float(time_s[-1])
+    if last - first < REST_S:
+        raise DataError(
+            f"{npz}: time_s: {last - first:.3g} s is shorter than the rest it should begin with, "
+            f"{REST_S:g} s",
+            "record longer, or say with rest_s when the wearer rests",
+        )
+    return first, first + REST_S
+
+
+def _check_reference(npz: Path, layout: SensorLayout, accel: Floats, gyro: Floats) -> None:
+    both = np.concatenate([accel, gyro], axis=2)[:, layout.reference_index]
+    if not np.isfinite(both).all(axis=1).any():
+        raise DataError(
+            f"{npz}: {layout.reference!r} never gives both acceleration and rate",
+            "without it the head's own motion cannot be told from the face's",
+        )
 
 
 def _check_units(
@@ -378,18 +375,18 @@ def _accel_hint(median: float) -> str:
 def _faces(npz: Path, data: Mapping[str, Array]) -> _Faces | None:
     if "weights" not in data:
         return None
-    for key in ("weight_names", "weights_time_s"):
-        if key not in data:
-            raise DataError(f"{npz}: key {key!r} is missing beside 'weights'")
-    time_s = _times(npz, data["weights_time_s"], "weights_time_s")
-    weights = np.asarray(_numbers(npz, data["weights"], "weights"), np.float32)
-    names = [str(name) for name in np.ravel(data["weight_names"]).astype(str)]
-    if weights.shape != (len(time_s), len(names)):
-        raise DataError(
-            f"{npz}: weights: expected {(len(time_s), len(names))} (times, names), "
-            f"got {weights.shape}"
-        )
-    try:
-        return _Faces(time_s, to_canonical(names, weights))
-    except DataError as error:
-        raise DataError(f"{npz}: weight_names: {error}", error.hint) from error
+    return _Faces(*faces_of(npz, data, ("weight_names", "weights_time_s", "weights")))
+
+
+def _beside(faces: _Faces | None, time_s: Times) -> tuple[_Faces | None, list[str]]:
+    """Those faces that may belong to the samples, and notes on the others."""
+    if faces is None:
+        return None, []
+    first, last = float(time_s[0]), float(time_s[-1])
+    notes = []
+    if not np.any((faces.time_s >= first) & (faces.time_s <= last)):
+        notes.append("no weights lie within time_s; are weights_time_s on the same clock?")
+    near = (faces.time_s >= first - MAX_HOLE_S) & (faces.time_s <= last + MAX_HOLE_S)
+    if far := int(np.count_nonzero(~near)):
+        notes.append(f"{far} weights further than {MAX_HOLE_S:g} s from the samples left out")
+    return _Faces(faces.time_s[near], faces.weights[near]), notes

@@ -9,8 +9,9 @@ opposite to UDP and to native ARKit, so those pairs are exchanged when such a fi
 import csv
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,11 @@ EYE_COLUMNS = (
 SIDEWAYS = (("jawLeft", "jawRight"), ("mouthLeft", "mouthRight"))
 KNOWN_RATES_HZ = (24.0, 25.0, 30.0, 50.0, 60.0)
 DAY_S = 86_400.0
+# A few rows further off than this, before the next ones come back, are a damaged timecode; a leap
+# that stays is refused beyond the longer time. Ours: real files step by 0.2 s at most.
+STRAY_S, STRAY_ROWS, MAX_LEAP_S = 1.0, 3, 60.0
 
-_TIMECODE = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d)[:;](\d+(?:\.\d+)?)")
+_TIMECODE = re.compile(r"(\d{1,6}):([0-5]?\d):([0-5]?\d)[:;](\d{1,6}(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,14 +92,14 @@ def read_livelink_csv(
     names = _header(lines, path)
     rows = [
         _row(cells, number, len(names), path)
-        for number, cells in enumerate(csv.reader(lines[1:]), 2)
+        for number, cells in _cells(lines[1:], 2, path)
         if cells and any(cell.strip() for cell in cells)
     ]
     if not rows:
         raise DataError(f"{path}: expected rows after the header, got none")
     notes: list[str] = []
     rate = rate_hz or _infer_rate([row.clock for row in rows], notes)
-    time_s, kept = _elapsed([row.clock for row in rows], rate, notes)
+    time_s, kept = _elapsed(rows, rate, notes, path)
     values = _table([rows[i] for i in kept], len(names))
     swapped = _is_pascal(names) if swap_sideways is None else swap_sideways
     return _assemble(names, values, time_s, rate, swapped, hashlib.sha256(raw).hexdigest(), notes)
@@ -113,18 +117,29 @@ def _text(raw: bytes, path: Path) -> str:
     return text
 
 
+def _cells(lines: Sequence[str], first: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers from `first` on, and cells. Raises DataError where a line is no CSV."""
+    reader = csv.reader(lines)
+    try:
+        for cells in reader:
+            yield first + reader.line_num - 1, cells
+    except csv.Error as error:
+        raise DataError(f"{path}, line {first + reader.line_num - 1}: {error}") from error
+
+
 def _header(lines: Sequence[str], path: Path) -> list[str]:
     """Names of the value columns. Raises DataError where the header is not Live Link's."""
-    names = [name.strip() for name in next(csv.reader(lines[:1]), [])]
+    names = [name.strip() for _, cells in _cells(lines[:1], 1, path) for name in cells]
     if [name.lower() for name in names[:2]] != ["timecode", "blendshapecount"]:
         raise DataError(
             f"{path}: not a Live Link Face CSV: expected the header to begin "
             f"Timecode,BlendShapeCount, got {lines[0][:60]!r}"
         )
-    lowered = [name.lower() for name in names]
-    if len(set(lowered)) != len(lowered):
-        twice = sorted({name for name in names if lowered.count(name.lower()) > 1})
-        raise DataError(f"{path}: column {twice[0]!r} occurs twice")
+    meant = [canonical_name(name) or name.lower() for name in names]
+    for at, what in enumerate(meant):
+        if what in meant[:at]:
+            first = names[meant.index(what)]
+            raise DataError(f"{path}: column {first!r} occurs twice, again as {names[at]!r}")
     found = {canonical_name(name) for name in names[2:]}
     for shape in ARKIT_NAMES:
         if shape not in found and shape != "tongueOut":  # older files have 51 shapes
@@ -178,16 +193,61 @@ def _infer_rate(clocks: Sequence[tuple[int, float]], notes: list[str]) -> float:
 
 
 def _elapsed(
-    clocks: Sequence[tuple[int, float]], rate: float, notes: list[str]
+    rows: Sequence[_Row], rate: float, notes: list[str], path: Path
 ) -> tuple[Times, NDArray[np.int64]]:
-    """Seconds since the first row, and the rows kept: those later than all before them."""
-    stamps = np.array([seconds + frames / rate for seconds, frames in clocks])
-    stamps = stamps + DAY_S * np.cumsum(np.diff(stamps, prepend=stamps[0]) < -DAY_S / 2)
-    before = np.concatenate([[-np.inf], np.maximum.accumulate(stamps)[:-1]])
-    kept = np.flatnonzero(stamps > before)
-    if dropped := len(stamps) - len(kept):
+    """Seconds since the first row, and the rows kept: those later than all before them.
+
+    Raises:
+        DataError: the timecode leaps for good.
+    """
+    stamps = _past_midnight(np.array([row.clock[0] + row.clock[1] / rate for row in rows]))
+    strays = _strays(stamps)
+    if strays.any():
+        notes.append(f"{strays.sum()} rows whose timecode leaps out of order left out")
+    kept = np.flatnonzero(~strays)
+    leaps = np.flatnonzero(np.abs(np.diff(stamps[kept])) > MAX_LEAP_S)
+    if len(leaps):
+        line = rows[kept[leaps[0] + 1]].line
+        raise DataError(
+            f"{path}, line {line}: the timecode leaps by more than {MAX_LEAP_S:g} s",
+            "split the file there, or correct the timecode",
+        )
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(stamps[kept])[:-1]])
+    later = stamps[kept] > before
+    if dropped := int(np.count_nonzero(~later)):
         notes.append(f"{dropped} rows with a repeated or backward timecode left out")
+    kept = kept[later]
     return stamps[kept] - stamps[kept[0]], kept
+
+
+def _past_midnight(stamps: Times) -> Times:
+    """(M,) seconds of the day, made to run on across midnight: no step is as long as half a day."""
+    steps = (np.diff(stamps) + DAY_S / 2) % DAY_S - DAY_S / 2
+    return np.cumsum(np.concatenate([stamps[:1], steps]))
+
+
+def _strays(stamps: Times) -> Flags:
+    """(M,) which rows are one of a few that leap away from those around them."""
+    count = len(stamps)
+    starts = [0, *(np.flatnonzero(np.abs(np.diff(stamps)) > STRAY_S) + 1).tolist(), count]
+    parts = list(pairwise(starts))
+    longest = max(range(len(parts)), key=lambda i: parts[i][1] - parts[i][0])
+    mirrored = [(count - end, count - start) for start, end in reversed(parts[: longest + 1])]
+    after = _strays_after(stamps, parts[longest:])
+    return after | _strays_after(-stamps[::-1], mirrored)[::-1]
+
+
+def _strays_after(stamps: Times, parts: Sequence[tuple[int, int]]) -> Flags:
+    """(M,) the strays among `parts` (first and last + 1 row), the first of which is trusted."""
+    found: Flags = np.zeros(len(stamps), np.bool_)
+    last = stamps[parts[0][1] - 1]
+    for start, end in parts[1:]:
+        in_reach = last <= stamps[start] <= last + MAX_LEAP_S
+        overtakes = end < len(stamps) and last <= stamps[end] < stamps[end - 1]
+        found[start:end] = end - start <= STRAY_ROWS and (overtakes or not in_reach)
+        if not found[start]:
+            last = max(last, stamps[end - 1])
+    return found
 
 
 def _table(rows: Sequence[_Row], columns: int) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from dataset_tools.composition import Composition, compose, recite
 from dataset_tools.curves import RATE_HZ, Array
 from dataset_tools.motion import head_motion
 from dataset_tools.spelling import language as known_language
-from firmware_host.errors import ConfigError
+from firmware_host.errors import ConfigError, DataError
 
 REST_S = 2.0
 ROUTINE_S = 6.0
@@ -163,10 +163,16 @@ def _composed(made: Composition) -> Performance:
 
 
 def trimmed(performance: Performance, start_s: float, duration_s: float) -> Performance:
-    """The stretch [start, start + duration) of a performance, times kept."""
+    """The stretch [start, start + duration) of a performance, times kept.
+
+    Raises:
+        DataError: fewer than two frames lie in it.
+    """
     inside = (performance.time_s >= start_s) & (performance.time_s < start_s + duration_s)
     if inside.sum() < 2:
-        raise ValueError(f"no frames between {start_s:g} s and {start_s + duration_s:g} s")
+        raise DataError(
+            f"the recording has no two frames between {start_s:g} s and {start_s + duration_s:g} s"
+        )
     return replace(
         performance,
         time_s=performance.time_s[inside],

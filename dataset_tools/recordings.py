@@ -6,11 +6,17 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from capture.blendshapes import to_canonical
+from capture.npz_files import faces_of, read_npz
 from capture.provenance import DataUse, file_sha256
+from dataset_tools.curves import Array
 from dataset_tools.performance import Performance, from_weights
 from firmware_host.errors import DataError
+from firmware_host.samples import Floats
+
+# Ours: slower is no recording of a face, and a longer hole is no part of one.
+MAX_STEP_S, MAX_HOLE_S = 1.0, 60.0
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,22 +83,14 @@ def _from_csv(path: Path, swap_sideways: bool | None, seed: int) -> Performance:
     recording = read_livelink_csv(path, swap_sideways)
     angles = recording.head_yaw_pitch_roll
     quat = None if angles is None else np.asarray(quat_from_head_angles(angles), float)
-    weights = np.asarray(np.clip(recording.weights, 0.0, 1.0), float)
-    return from_weights(recording.time_s, weights, recording.tracked, quat, seed)
+    return _performed(path, recording.time_s, recording.weights, recording.tracked, quat, seed)
 
 
 def _from_npz(path: Path, seed: int) -> Performance:
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            names = [str(name) for name in data["names"]]
-            weights, time_s = data["weights"], np.asarray(data["time_s"], float)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: expected names, weights and time_s in an NPZ: {error}") from error
-    if weights.ndim != 2 or len(weights) != len(time_s) or len(time_s) < 2:
-        raise DataError(f"{path}: expected weights (M, K) for M times, got {weights.shape}")
-    ordered = np.concatenate(([True], np.diff(time_s) > 0))
-    canonical = np.asarray(np.clip(to_canonical(names, weights), 0.0, 1.0), float)
-    return from_weights(time_s[ordered], canonical[ordered], seed=seed)
+    keys = ("names", "time_s", "weights")
+    time_s, weights = faces_of(path, read_npz(path, keys), keys)
+    tracked = np.asarray(np.isfinite(weights).all(axis=1), np.bool_)
+    return _performed(path, time_s, weights, tracked, None, seed)
 
 
 def _from_packets(path: Path, seed: int) -> Performance:
@@ -103,6 +101,35 @@ def _from_packets(path: Path, seed: int) -> Performance:
         raise DataError(f"{path}: expected at least two packets with a face, got {len(packets)}")
     time_s = np.array([device_time_ns(p) for p in packets]) / 1e9
     angles = np.array([p.head_yaw_pitch_roll for p in packets])
-    weights = np.clip(np.array([p.weights for p in packets]), 0.0, 1.0)
+    weights = np.array([p.weights for p in packets])
     quat = np.asarray(quat_from_head_angles(angles), float)
-    return from_weights(time_s - time_s[0], weights, None, quat, seed)
+    return _performed(path, time_s - time_s[0], weights, np.ones(len(time_s), bool), quat, seed)
+
+
+def _performed(
+    path: Path,
+    time_s: Array,
+    weights: Array | Floats,
+    tracked: NDArray[np.bool_],
+    quat_world_from_head: Array | None,
+    seed: int,
+) -> Performance:
+    """As `from_weights`, of a file whose faces need not be enough. Raises DataError with its path.
+
+    Weights are limited to [0, 1].
+    """
+    if len(time_s) < 2:
+        raise DataError(f"{path}: expected at least two rows, got {len(time_s)}")
+    if not tracked.any():
+        raise DataError(
+            f"{path}: none of its {len(time_s)} rows has a face", "give a recording that saw one"
+        )
+    steps = np.diff(time_s)
+    if steps.max() > MAX_HOLE_S or np.median(steps) > MAX_STEP_S:
+        raise DataError(
+            f"{path}: rows are {np.median(steps):.3g} s apart and up to {steps.max():.6g} s; "
+            f"expected {MAX_STEP_S:g} and {MAX_HOLE_S:g} s at most",
+            "are the times in seconds? if they are, split the file at its holes",
+        )
+    limited = np.clip(np.asarray(weights, float), 0.0, 1.0)
+    return from_weights(time_s, limited, tracked, quat_world_from_head, seed)

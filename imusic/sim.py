@@ -15,10 +15,14 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from firmware_host.errors import ConfigError
+from firmware_host.errors import ConfigError, DataError
 
 app = typer.Typer()
 
+# What follows settles for a second, and judging takes a second at least (`model.evaluate`).
+MIN_SECONDS, MAX_SECONDS = 3.0, 86_400.0
+MAX_SEED = 2**63  # the rig file holds no larger number
+_SLACK_S = 0.25  # the last frame of a stretch comes up to a few frames before its end
 MAX_DRIFT_PPM = 50.0
 HUB_RATE_HZ = 200.0
 # A phone shows what it saw a camera frame and a network hop ago.
@@ -43,6 +47,19 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     phone_host: str = "127.0.0.1"
     phone_port: int = 11111
     faces: str = "tcp://127.0.0.1:5570"
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where a value cannot be performed."""
+        if self.seconds is not None and not MIN_SECONDS <= self.seconds <= MAX_SECONDS:
+            raise ConfigError(
+                f"--seconds: expected {MIN_SECONDS:g} to {MAX_SECONDS:g}, got {self.seconds:g}"
+            )
+        if not 0.0 <= self.loss < 1.0:
+            raise ConfigError(f"--loss: expected a share in [0, 1), got {self.loss:g}")
+        if not 0 <= self.seed < MAX_SEED:
+            raise ConfigError(f"--seed: expected 0 to {MAX_SEED - 1}, got {self.seed}")
+        if not 0 < self.phone_port < 65_536:
+            raise ConfigError(f"--phone-port: expected 1 to 65535, got {self.phone_port}")
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +104,9 @@ def sim(
     text: Annotated[
         str | None, typer.Option(help="English to say; default: this and that.")
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Length without rest and routine.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length without rest and routine, from 3.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Who wears it, and how the clocks drift.")] = 1,
     loss: Annotated[float, typer.Option(help="Share of frames lost on the way.")] = 0.0,
     phone_port: Annotated[
@@ -108,8 +127,11 @@ def sim(
 
     Example: imusic sim --rig sim.toml   (then: imusic record --rig sim.toml --out takes)
     """
-    if rig.exists():
-        raise ConfigError(f"{rig} exists already", "choose another --rig; nothing is overwritten")
+    for option, path in (("--rig", rig), ("--truth", truth)):
+        if path is not None:
+            _check_output(option, path)
+    if truth is not None and truth.absolute() == rig.absolute():
+        raise ConfigError(f"--rig and --truth: both are {rig}", "give them two names")
     options = SimOptions(
         arkit=arkit,
         text=text,
@@ -123,6 +145,15 @@ def sim(
     told = asyncio.run(run_sim(options, rig))
     if truth is not None:
         truth.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+
+
+def _check_output(option: str, path: Path) -> None:
+    if path.exists():
+        raise ConfigError(
+            f"{path} exists already", f"choose another {option}; nothing is overwritten"
+        )
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}", "make it first")
 
 
 async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
@@ -185,10 +216,6 @@ def load_performance(options: SimOptions) -> Any:
     from dataset_tools.performance import generate_performance, say, trimmed
     from dataset_tools.recordings import read_performance
 
-    if options.seconds is not None and options.seconds < 1.0:
-        raise ConfigError(f"--seconds: expected at least 1, got {options.seconds:g}")
-    if not 0.0 <= options.loss < 1.0:
-        raise ConfigError(f"--loss: expected a share in [0, 1), got {options.loss:g}")
     if options.text is not None and (options.arkit is not None or options.seconds is not None):
         raise ConfigError(
             "--text: says its own thing for its own time; leave out --arkit, --seconds"
@@ -200,7 +227,19 @@ def load_performance(options: SimOptions) -> Any:
     performance = read_performance(options.arkit, options.swap_sideways, options.seed)
     if options.seconds is not None:
         performance = trimmed(performance, performance.time_s[0], options.seconds)
+    if (seen_s := _seen_s(performance)) < MIN_SECONDS - _SLACK_S:
+        raise DataError(
+            f"{options.arkit}: {seen_s:.3g} s with a face in what is to be performed, expected at "
+            f"least {MIN_SECONDS:g} s",
+            "give a longer recording" if options.seconds is None else "give more --seconds",
+        )
     return performance
+
+
+def _seen_s(performance: Any) -> float:
+    """Seconds between frames with a face, a frame standing for a second at most."""
+    both = performance.tracked[:-1] & performance.tracked[1:]
+    return float(np.minimum(np.diff(performance.time_s), 1.0)[both].sum())
 
 
 def performed(options: SimOptions) -> dict[str, str | int | float | bool]:

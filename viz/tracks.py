@@ -1,7 +1,5 @@
 """Faces over time, read from whatever holds them: predictions, Live Link CSVs, takes."""
 
-import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import ARKIT_NAMES, OBSERVABLE, to_canonical
+from capture.blendshapes import ARKIT_NAMES, OBSERVABLE
+from capture.npz_files import faces_of, read_npz
 from capture.rotations import from_vector, multiply, normalise, rotate, unwrap
 from capture.take import TAKE_FILE
 from firmware_host.errors import DataError
@@ -57,39 +56,18 @@ def read_track(path: Path) -> Track:
     raise DataError(f"{path}: expected {READABLE}, got {path.suffix or 'no suffix'!r}")
 
 
+_FACE_KEYS = ("names", "time_s", "weights")
+
+
 def _from_npz(path: Path) -> Track:
-    try:
-        # Opened here: numpy leaves the file open where it cannot read it.
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            keys = [k for k in (*_REQUIRED, "quat_world_from_head", "tracked") if k in file]
-            arrays = {key: file[key] for key in keys}
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable .npz: {error}") from error
-    for key in _REQUIRED:
-        if key not in arrays:
-            raise DataError(f"{path}: key {key!r} is missing", f"expected {', '.join(_REQUIRED)}")
-    return _track_of_arrays(path, arrays)
-
-
-_REQUIRED = ("names", "time_s", "weights")
-
-
-def _track_of_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Track:
-    names = [str(name) for name in arrays["names"].ravel()]
-    time_s = arrays["time_s"]
-    _expect(path, "time_s", time_s, (len(time_s.ravel()),))
-    count = len(time_s)
-    _expect(path, "weights", arrays["weights"], (count, len(names)))
-    try:
-        weights = to_canonical(names, arrays["weights"].astype(np.float32))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+    arrays = read_npz(path, (*_FACE_KEYS, "quat_world_from_head", "tracked"))
+    time_s, weights = faces_of(path, arrays, _FACE_KEYS)
     tracked, quats = arrays.get("tracked"), arrays.get("quat_world_from_head")
     if tracked is not None:
-        _expect(path, "tracked", tracked, (count,), "b")
+        _expect(path, "tracked", tracked, (len(time_s),), "b")
     if quats is not None:
-        _expect(path, "quat_world_from_head", quats, (count, 4))
-    return make_track(path.stem, time_s.astype(float), weights, quats, tracked, str(path))
+        _expect(path, "quat_world_from_head", quats, (len(time_s), 4))
+    return make_track(path.stem, time_s, weights, quats, tracked, str(path))
 
 
 def _expect(

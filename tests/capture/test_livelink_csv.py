@@ -147,6 +147,30 @@ def test_repeated_and_backward_rows_are_left_out_and_counted(tmp_path):
     assert "2 rows with a repeated or backward timecode" in recording.notes[-1]
 
 
+@pytest.mark.parametrize("at", [0, 1, 45, 89])
+@pytest.mark.parametrize("wrong_s", [5 * 3600, 20 * 3600, 90, 3])
+def test_one_damaged_timecode_costs_that_row_alone(tmp_path, at, wrong_s):
+    stamps = codes(60, 90, start_s=10 * 3600)
+    stamps[at] = timecode(wrong_s + at / 60, 60)
+    recording = read_livelink_csv(write(tmp_path, text_of([row(c) for c in stamps])))
+    assert recording.time_s[-1] < 1.5
+    assert len(recording.time_s) == 89
+    assert len(recording.notes) == 1
+
+
+def test_a_timecode_that_leaps_for_good_is_refused_with_its_line(tmp_path):
+    rows = [row(c) for c in [*codes(60, 30), *codes(60, 30, start_s=3600)]]
+    with pytest.raises(DataError, match=r"a\.csv, line 32: the timecode leaps by more than 60 s"):
+        read_livelink_csv(write(tmp_path, text_of(rows)))
+
+
+def test_rows_lost_for_seconds_keep_the_few_between_them(tmp_path):
+    stamps = [*codes(60, 30), *codes(60, 2, start_s=3), *codes(60, 30, start_s=6)]
+    recording = read_livelink_csv(write(tmp_path, text_of([row(c) for c in stamps])), rate_hz=60)
+    assert len(recording.time_s) == 62
+    assert recording.notes == ()
+
+
 def test_files_with_51_shapes_have_no_tongue(tmp_path):
     names = ARKIT_NAMES[:-1]
     rows = [row("00:00:01:00.0", 0.5, 51), row("00:00:01:01.0", 0.5, 51)]
@@ -177,6 +201,9 @@ def test_head_columns_that_are_all_zero_are_none(tmp_path):
         (b"\n \n", "the file is empty"),
         (b"\x89PNG\r\n\x1a\n\0\0\xff\xfe", "not a text file"),
         (b"time,a\n1,2\n", "expected the header to begin Timecode,BlendShapeCount"),
+        (text_of([row("9" * 5000 + ":00:00:00")]), "line 2: expected a timecode like"),
+        (text_of([row("00:00:01:00.0"), "1" * 200_000]), "line 3: field larger than field limit"),
+        ("Timecode," + "x" * 200_000 + "\n", "line 1: field larger than field limit"),
         (text_of([row("x")]), "line 2: expected a timecode like"),
         (text_of([]), "expected rows after the header, got none"),
         (text_of([row("00:00:01:00.0"), "00:00:01:01.0,52,0.1"]), "line 3: expected 54 columns"),
@@ -186,6 +213,11 @@ def test_head_columns_that_are_all_zero_are_none(tmp_path):
             text_of([row("00:00:01:00.0", count=51)], [n for n in ARKIT_NAMES if n != "jawOpen"]),
             "column 'jawOpen' is missing",
         ),
+        (
+            text_of([], [*ARKIT_NAMES, "jaw_Open"]),
+            "column 'JawOpen' occurs twice, again as 'Jaw_Open'",
+        ),
+        (text_of([], [*ARKIT_NAMES, "eyeBlink_L"]), "column 'EyeBlinkLeft' occurs twice"),
         (text_of([], [*ARKIT_NAMES, "JawOpen"]), "column 'JawOpen' occurs twice"),
     ],
 )

@@ -83,5 +83,5 @@ def test_trimming_keeps_times_and_refuses_an_empty_stretch():
     part = trimmed(made, 1.0, 0.5)
     assert part.time_s[0] == pytest.approx(1.0, abs=0.02)
     assert part.duration_s < 0.5
-    with pytest.raises(ValueError, match="no frames"):
+    with pytest.raises(ValueError, match="no two frames"):
         trimmed(made, 10.0, 1.0)

@@ -51,7 +51,7 @@ def test_npz_is_read_by_name(tmp_path):
     ("name", "content", "says"),
     [
         ("face.txt", b"", "expected .csv"),
-        ("face.npz", b"no zip", "expected names"),
+        ("face.npz", b"no zip", "not a readable NPZ"),
         ("face.csv", b"a,b\n1,2\n", "Timecode"),
     ],
 )
@@ -66,3 +66,31 @@ def test_other_files_are_refused_in_one_line(tmp_path, name, content, says):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         file_sha256(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (["00:00:01:00.000,0", "00:00:01:01.000,0"], "none of its 2 rows has a face"),
+        ([f"00:00:01:{i:02d}.000,52" + ",0" * 52 for i in range(9)], "none of its 9 rows"),
+        (["00:00:01:00.000,52" + ",0.5" * 52], "expected at least two rows, got 1"),
+    ],
+)
+def test_a_csv_with_no_face_to_perform_is_refused_with_its_path(tmp_path, rows, says):
+    path = tmp_path / "face.csv"
+    header = ",".join(["Timecode", "BlendShapeCount", *ARKIT_NAMES])
+    path.write_text("\n".join([header, *rows]) + "\n")
+    with pytest.raises(DataError, match=says) as error:
+        read_performance(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("time_s", [[0, 0.03, 0.06, 9000], [0, 33, 66, 99]])
+def test_npz_times_with_a_hole_of_hours_or_in_milliseconds_are_refused(tmp_path, time_s):
+    path = tmp_path / "face.npz"
+    weights = np.full((4, 52), 0.5, np.float32)
+    np.savez(path, names=np.array(ARKIT_NAMES), weights=weights, time_s=np.array(time_s, float))
+    with pytest.raises(DataError, match="rows are") as error:
+        read_performance(path)
+    assert str(path) in str(error.value)
+    assert "in seconds" in error.value.hint

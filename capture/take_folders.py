@@ -1,0 +1,73 @@
+"""A folder that becomes a take as a whole, or stays as it was.
+
+nothing, or an empty folder ──► hidden folder under way ──► take
+            └──────◄── whatever fails ──────┘
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from capture.take import DATA_FILE, TAKE_FILE, Take
+from capture.take_writer import TakeWriter
+from firmware_host.errors import ConfigError
+
+CHUNK_BYTES = 1024 * 1024
+
+
+def known_name(path: Path) -> str:
+    """The name of what `path` leads to, as text that every file can hold."""
+    name = Path(os.path.realpath(path)).name
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+@contextmanager
+def whole_take(folder: Path, take: Take) -> Iterator[TakeWriter]:
+    """Give a writer; once it was closed, `folder` is the take.
+
+    If anything fails before, all that was made is removed: an empty folder of the user's stays
+    empty, and folders above that did not exist are gone again. A link is followed.
+
+    Raises:
+        ConfigError: `folder` exists and is not an empty folder, or lies in a file.
+        OSError: what the disk refuses.
+    """
+    target = Path(os.path.realpath(folder))
+    existed = target.exists()
+    if existed and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(
+            f"{folder} exists already; a take is never written over another",
+            "choose another --out",
+        )
+    if (above := next(p for p in target.parents if p.exists())).is_file():
+        raise ConfigError(f"{folder}: {above} is a file, not a folder", "choose another --out")
+    with ExitStack() as undo:
+        for parent in reversed([p for p in target.parents if not p.exists()]):
+            parent.mkdir()
+            undo.callback(_remove_if_empty, parent)
+        unfinished = (target if existed else target.parent) / f".{secrets.token_hex(4)}.part"
+        unfinished.mkdir()
+        undo.callback(shutil.rmtree, unfinished, ignore_errors=True)
+        writer = TakeWriter(unfinished, take, CHUNK_BYTES)
+        undo.callback(writer.abandon)
+        yield writer
+        _settle(unfinished, target)
+        undo.pop_all()
+
+
+def _settle(unfinished: Path, target: Path) -> None:
+    """Give the files their place; `take.toml` last, which makes a folder a take."""
+    if not target.exists():
+        unfinished.rename(target)
+        return
+    for name in (DATA_FILE, TAKE_FILE):
+        (unfinished / name).rename(target / name)
+    unfinished.rmdir()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # somebody else put something there meanwhile
+        folder.rmdir()
