@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES
 from capture.recording import Recording
-from capture.resample import TICK_HZ, rows_of
+from capture.resample import TICK_HZ, rows_of, tick_before
 from capture.sync import Alignment, align, aligned_faces, sample_times_s
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
@@ -126,8 +126,8 @@ def ridge_at(
     predictor = _calibrated(recording, checkpoint)
     times = sample_times_s(recording, alignment)
     time_ns = np.rint(times * 1e9).astype(np.int64) + alignment.origin_ns
-    last = int(host_ns[-1] * TICK_HZ // 1_000_000_000)
-    first = int(host_ns[0] * TICK_HZ // 1_000_000_000) - HISTORY_ROWS
+    ticks = tick_before(host_ns)
+    last, first = int(ticks[-1]), int(ticks[0]) - HISTORY_ROWS
     order = predictor.slot_order
     rows = rows_of(
         time_ns,

@@ -142,7 +142,7 @@ class Predictor:
 
     def frame_at(self, time_ns: int) -> BlendshapeFrame:
         """The face at the last tick at or before `time_ns`; ask ticks in increasing order."""
-        tick = time_ns * TICK_HZ // 1_000_000_000
+        tick = int(time_ns) * TICK_HZ // 1_000_000_000
         self._rows.advance(tick)
         self._calibrate(tick)
         rows = self._rows.rows(tick, self._span)
