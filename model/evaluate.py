@@ -122,7 +122,10 @@ def truth_at(
 def ridge_at(
     host_ns: NDArray[np.int64], recording: Recording, checkpoint: Checkpoint, alignment: Alignment
 ) -> Floats:
-    """Ridge's (T, 52) on the same features as the network, calibrated on the same opening."""
+    """Ridge's (T, 52) on the same features as the network, calibrated on the same opening.
+
+    host_ns: (T,) when faces were predicted, increasing; ticks may be missing between them.
+    """
     predictor = _calibrated(recording, checkpoint)
     times = sample_times_s(recording, alignment)
     time_ns = np.rint(times * 1e9).astype(np.int64) + alignment.origin_ns
@@ -138,7 +141,7 @@ def ridge_at(
     )
     seen = features(rows, predictor.layout, predictor.calibration)
     change = checkpoint.ridge.predict(np.clip(seen, -20.0, 20.0))
-    return np.asarray(np.clip(checkpoint.rest_weights + change, 0.0, 1.0)[-len(host_ns) :])
+    return np.asarray(np.clip(checkpoint.rest_weights + change, 0.0, 1.0)[ticks - first])
 
 
 def _calibrated(recording: Recording, checkpoint: Checkpoint) -> Predictor:
