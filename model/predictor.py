@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from capture.calibration import Calibration, calibrate, nominal_calibration
 from capture.resample import TICK_HZ, RowBuffer, tick_of
@@ -23,6 +22,7 @@ from firmware_host.samples import Floats, ImuBlock, Ints
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
 from model.features import HISTORY_ROWS, features
+from model.head import HeadRotation
 
 Array = NDArray[np.float64]
 Denoise = Callable[[Floats, int, Floats], Floats]
@@ -31,8 +31,6 @@ Denoise = Callable[[Floats, int, Floats], Floats]
 _LATE_ROWS = 6
 # Without any sample: hold this long, then let the face go back to rest.
 _HOLD_S, _DECAY_S = 0.25, 0.5
-# Head rotation from the reference: gravity corrects tilt, and heading leaks back to straight ahead.
-_TILT_GAIN, _HEADING_LEAK_S = 0.02, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,7 @@ class Predictor:
         self._calibration = nominal_calibration(self._layout)
         self._first_ns: int | None = None
         self._stage = 0  # 0 waiting for rest, 1 rest known, 2 routine known as well
-        self._head = np.array([1.0, 0.0, 0.0, 0.0])
-        self._head_tick: int | None = None
+        self._head = HeadRotation(_LATE_ROWS)
         self._newest_ns = 0
         self._last_heard_tick: int | None = None
         self._change = np.zeros(len(ARKIT_NAMES), np.float32)
@@ -215,29 +212,13 @@ class Predictor:
         return int(tick_of(np.array([self._first_ns + int(after_s * 1e9)]))[0])
 
     def _head_at(self, tick: int, rows: Array) -> Array:
-        """Head rotation from the reference sensor: integrated rate, tilt corrected by gravity."""
-        steps = 1 if self._head_tick is None else min(tick - self._head_tick, len(rows))
-        self._head_tick = tick
+        """Head rotation (4,) from the reference sensor; straight ahead until rest is known."""
         if self._stage == 0:
-            return self._head
+            return self._head.wait(tick)
         slot = self._layout.reference_index
-        quat = self._calibration.quat_head_from_sensor[slot]
-        for row in rows[len(rows) - steps :, slot]:
-            if not np.isfinite(row).all():
-                continue
-            rate = rotations.rotate(quat, row[3:] - self._calibration.gyro_bias_rad_s[slot])
-            self._head = _turned(self._head, rate, rotations.rotate(quat, row[:3]))
-        return self._head
-
-
-def _turned(head: Array, rate: Array, force: Array) -> Array:
-    """One tick of head rotation (4,) wxyz by rate (3,) rad/s, pulled upright by force (3,)."""
-    head = rotations.multiply(head, rotations.from_vector(rate / TICK_HZ))
-    up = rotations.rotate(head, force / max(float(np.linalg.norm(force)), 1e-6))
-    tilt = np.cross(up, [0.0, 1.0, 0.0]) * _TILT_GAIN
-    heading = rotations.to_vector(head)[1] / (_HEADING_LEAK_S * TICK_HZ)
-    pull = rotations.from_vector(tilt - np.array([0.0, heading, 0.0]))
-    return rotations.normalise(rotations.multiply(pull, head))
+        known = self._calibration
+        quat, bias = known.quat_head_from_sensor[slot], known.gyro_bias_rad_s[slot]
+        return self._head.at(tick, rows[:, slot], quat, bias)
 
 
 def in_order(values: Floats, order: tuple[int, ...]) -> Floats:
