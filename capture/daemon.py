@@ -79,6 +79,7 @@ async def record(
     allow_missing: Collection[str] = (),
     start_timeout_s: float = 10.0,
     on_status: Callable[[RecordStatus], None] | None = None,
+    on_take: Callable[[Take], None] | None = None,
     take_facts: dict[str, Any] | None = None,
 ) -> RecordResult | None:
     """Record every source of `rig` into the next take under `out`.
@@ -96,6 +97,7 @@ async def record(
         allow_missing: `hub`, `phone` or names of slots that may be missing; written in the take.
         start_timeout_s: how long to wait for the required sources.
         on_status: called twice a second.
+        on_take: called once, when recording begins, with the take and so with its segments.
         take_facts: further fields of `take.toml`, such as `simulated` or `origin`.
 
     Raises:
@@ -105,6 +107,7 @@ async def record(
     """
     session = _Session(rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status)
     session.take_facts = take_facts or {}
+    session.on_take = on_take
     stop = stop_event or asyncio.Event()
     with _signals_set(stop):
         return await session.run(stop)
@@ -147,6 +150,7 @@ class _Session:
         self._meter = _Meter()
         self._told_to_stop = False
         self.take_facts: dict[str, Any] = {}
+        self.on_take: Callable[[Take], None] | None = None
 
     async def run(self, stop: asyncio.Event) -> RecordResult | None:
         """Open, wait, record, end."""
@@ -292,6 +296,8 @@ class _Session:
             self._disk.put(method, *args, **kwargs)
         self._pending.clear()
         self._recorder.begin(now_ns)
+        if self.on_take is not None:
+            self.on_take(take)
 
     def _layout(self) -> SensorLayout:
         """The rig's slots in the hub's order. Raises ConfigError where they disagree."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from capture.blendshapes import BlendshapeFrame
 from capture.daemon import RecordResult, record
 from capture.publisher import FacePublisher
+from capture.take import Take
 from capture.wire import encode, message_from_frame
 from firmware_host.device import HubDevice
 from firmware_host.layout import select
@@ -26,6 +27,7 @@ from firmware_host.transports.replay import ReplayTransport
 from model.checkpoint import Checkpoint, select_slots
 from model.driving import Driver
 from model.network import open_network
+from model.predict import opening_of
 from model.predictor import Opening, Predictor
 
 NS_PER_S = 1_000_000_000
@@ -47,12 +49,27 @@ class LiveCounts:
 
 
 class LiveFace:
-    """Hub events in, published messages out."""
+    """Hub events in, published messages out.
 
-    def __init__(self, rig: Rig, checkpoint: Checkpoint, publish: Callable[[bytes], None]) -> None:
+    Args:
+        recorded: a take is recorded as well; the face rests until `take_began` says when it opens.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        checkpoint: Checkpoint,
+        publish: Callable[[bytes], None],
+        recorded: bool = False,
+    ) -> None:
         select_slots(checkpoint.layout, rig.sensor_layout)  # refuse now, not in the first second
         self._rig, self._checkpoint, self._publish = rig, checkpoint, publish
         self._denoise = open_network(checkpoint)
+        session = rig.session
+        self._opening = Opening(
+            0.0, session.rest_s, session.rest_s, session.rest_s + session.routine_s
+        )
+        self._postponed = recorded
         self._driver: Driver | None = None
         self.counts = LiveCounts()
 
@@ -77,10 +94,17 @@ class LiveFace:
     def _begin(self, info: HubInfo) -> None:
         if self._driver is not None:
             return  # the hub introduces itself again: same slots, same face
-        session = self._rig.session
-        opening = Opening(0.0, session.rest_s, session.rest_s, session.rest_s + session.routine_s)
         worn = select(self._rig.sensor_layout, info.slots)
-        self._driver = Driver(Predictor(self._checkpoint, worn, self._denoise, opening))
+        predictor = Predictor(
+            self._checkpoint, worn, self._denoise, self._opening, postponed=self._postponed
+        )
+        self._driver = Driver(predictor)
+
+    def take_began(self, take: Take) -> None:
+        """Rest and routine are where the take's segments say, as `imusic predict` reads them."""
+        self._opening, self._postponed = opening_of(take), False
+        if self._driver is not None:
+            self._driver.predictor.begin(self._opening)
 
     def publish_until(self, now_ns: int) -> None:
         """Predict and publish all ticks due by `now_ns`."""
@@ -128,7 +152,7 @@ async def live(
         ConfigError: the rig has a slot that the checkpoint does not know.
     """
     with contextlib.closing(FacePublisher(rig.publish.faces)) as publisher:
-        face = LiveFace(rig, checkpoint, publisher.send)
+        face = LiveFace(rig, checkpoint, publisher.send, recorded=record_to is not None)
         if rig.hub.url.startswith("replay:"):
             await _replay(rig, face)
             return LiveResult(face.counts, None)
@@ -139,7 +163,9 @@ async def live(
                     await _listen(rig, face)
                 result = None
             else:
-                result = await record(rig, record_to, duration_s, (face.listen,))
+                result = await record(
+                    rig, record_to, duration_s, (face.listen,), on_take=face.take_began
+                )
         except TimeoutError:
             if not limit.expired():
                 raise

@@ -47,6 +47,17 @@ class Opening:
         """When calibration is complete."""
         return max(self.rest_end_s, self.routine_end_s)
 
+    @property
+    def has_routine(self) -> bool:
+        """Whether there is a routine at all."""
+        return self.routine_end_s > self.routine_start_s
+
+    @property
+    def length_s(self) -> float:
+        """From the beginning of rest or routine to the end of both."""
+        start_s = min(self.rest_start_s, self.routine_start_s if self.has_routine else np.inf)
+        return self.end_s - start_s
+
 
 class Predictor:
     """From sample blocks to a `BlendshapeFrame` per tick.
@@ -55,6 +66,8 @@ class Predictor:
         checkpoint: facts and normalisation.
         worn: the layout that the pushed blocks have, in their slot order.
         denoise: (xt (1, W, 52), timestep, features (1, W, F)) → x0; see `model.network`.
+        opening: when the wearer rests and does the routine.
+        postponed: the opening has yet to begin; only its length counts, and `begin` says the rest.
 
     Raises:
         ConfigError: `worn` has a slot the checkpoint does not know, or no head reference.
@@ -67,12 +80,14 @@ class Predictor:
         denoise: Denoise,
         opening: Opening | None = None,
         noise_seed: int = 0,
+        postponed: bool = False,
     ) -> None:
         self._checkpoint = checkpoint
         self._order = select_slots(checkpoint.layout, worn)
         self._layout = _fitted_layout(checkpoint.layout, worn)
         self._denoise = denoise
         self._opening = opening or Opening()
+        self._postponed = postponed
         self._noise_seed = noise_seed
         diffusion = checkpoint.facts.diffusion
         self._alphas_cumprod = cosine_alphas_cumprod(diffusion.num_train_timesteps)
@@ -80,9 +95,9 @@ class Predictor:
             diffusion.num_train_timesteps, diffusion.num_inference_steps
         )
         self._clock = RunningClock()
-        opening_rows = int(np.ceil(self._opening.end_s * TICK_HZ)) + 4 * _LATE_ROWS
         self._span = HISTORY_ROWS + checkpoint.facts.window
-        self._rows = RowBuffer(max(self._span, opening_rows), len(self._order))
+        self._kept_rows = max(self._span, _rows_needed(self._opening))
+        self._rows = RowBuffer(self._kept_rows, len(self._order))
         self._calibration = nominal_calibration(self._layout)
         self._first_ns: int | None = None
         self._stage = 0  # 0 waiting for rest, 1 rest known, 2 routine known as well
@@ -120,6 +135,16 @@ class Predictor:
     def layout(self) -> SensorLayout:
         """The checkpoint's slots with the places and mountings of what is worn."""
         return self._layout
+
+    def begin(self, opening: Opening) -> None:
+        """Say when a postponed opening is, before its end is due.
+
+        Raises:
+            ValueError: it is longer than the one that was announced.
+        """
+        if _rows_needed(opening) > self._kept_rows:
+            raise ValueError(f"expected at most {self._kept_rows} rows, got {opening}")
+        self._opening, self._postponed = opening, False
 
     def push(self, block: ImuBlock) -> None:
         """Take samples in order of arrival. Block slots are those of `worn`."""
@@ -182,7 +207,7 @@ class Predictor:
         return np.asarray(sampled, np.float32)
 
     def _calibrate(self, tick: int) -> None:
-        if self._first_ns is None or self._stage == 2:
+        if self._first_ns is None or self._postponed or self._stage == 2:
             return
         settled = tick - _LATE_ROWS
         opening = self._opening
@@ -190,7 +215,7 @@ class Predictor:
             self._calibration = self._estimate(tick, with_routine=False)
             self._stage = 1
         if self._stage == 1 and settled >= self._tick(opening.end_s):
-            if opening.routine_end_s > opening.routine_start_s:
+            if opening.has_routine:
                 self._calibration = self._estimate(tick, with_routine=True)
             self._stage = 2
 
@@ -219,6 +244,10 @@ class Predictor:
         known = self._calibration
         quat, bias = known.quat_head_from_sensor[slot], known.gyro_bias_rad_s[slot]
         return self._head.at(tick, rows[:, slot], quat, bias)
+
+
+def _rows_needed(opening: Opening) -> int:
+    return int(np.ceil(opening.length_s * TICK_HZ)) + 4 * _LATE_ROWS
 
 
 def in_order(values: Floats, order: tuple[int, ...]) -> Floats:

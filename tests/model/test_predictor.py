@@ -73,6 +73,30 @@ def test_a_truncated_take_gives_the_same_faces_up_to_where_it_ends(checkpoint, b
     np.testing.assert_array_equal(part, whole[: len(part)])
 
 
+def test_a_postponed_opening_gives_the_faces_of_one_known_from_the_start(checkpoint, blocks):
+    sent, opening = blocks(6.0), Opening(2.4, 2.9, 2.9, 3.4)
+    offline = list(drive(predictor(checkpoint, opening=opening), sent))
+    driver = Driver(Predictor(checkpoint, FACE_12, listens, OPENING, postponed=True))
+    live = []
+    for block in sent:
+        live += driver.frames_until(block.arrival_ns - 1)
+        driver.arrived(block)
+        if block.sequence[0] == 480:
+            assert not any(frame.confidence for frame in live)
+            driver.predictor.begin(opening)
+    live += driver.frames_until(sent[-1].arrival_ns)
+    assert offline[-1].confidence == 1.0
+    np.testing.assert_array_equal(weights(live), weights(offline))
+    np.testing.assert_array_equal(heads(live), heads(offline))
+    assert [f.confidence for f in live] == [f.confidence for f in offline]
+
+
+def test_an_opening_longer_than_announced_is_refused(checkpoint):
+    waiting = Predictor(checkpoint, FACE_12, listens, OPENING, postponed=True)
+    with pytest.raises(ValueError, match="at most"):
+        waiting.begin(Opening(0.0, 2.0, 2.0, 8.0))
+
+
 def test_the_epoch_of_the_device_clock_does_not_matter(checkpoint, blocks):
     sent = blocks(2.0)
     moved = [replace(block, tick_us=block.tick_us + (1 << 33)) for block in sent]

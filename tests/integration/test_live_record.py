@@ -1,0 +1,110 @@
+"""`imusic live --record` over a real pty, real UDP and real ZeroMQ: the face and its take."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+
+from capture.arkit_source import LiveLinkSender
+from capture.livelink import packet_at
+from capture.wire import TOPIC, decode, frame_from_message
+from firmware_host.layout import FACE_12
+from firmware_host.rig import HubConfig, PhoneConfig, PublishConfig, Rig, SessionConfig
+from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
+from model.checkpoint import load_checkpoint
+from model.live import live
+from model.predict import predict_take
+
+pytestmark = pytest.mark.integration
+
+RATE_HZ = 200
+
+
+def free_port(kind: int) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def restless_hub(seconds: float) -> SimulatedHub:
+    """Every sensor turns a little all the time, so that no stretch calibrates like another."""
+    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    accel = np.zeros((len(time_s), len(FACE_12.slots), 3))
+    accel[..., 1] = 9.81
+    slot = np.arange(len(FACE_12.slots))
+    gyro = np.zeros_like(accel)
+    gyro[..., 0] = 0.5 * np.sin(2.1 * time_s[:, None] + slot)
+    gyro[..., 1] = 0.3 * time_s[:, None]
+    return SimulatedHub(time_s, accel, gyro, FACE_12.names, HubOptions(seed=1))
+
+
+def rig_at(path: str, phone: int | None = None) -> Rig:
+    return Rig(
+        hub=HubConfig(url=f"serial:{path}"),
+        phone=None if phone is None else PhoneConfig(bind="127.0.0.1", port=phone),
+        session=SessionConfig(rest_s=0.5, routine_s=0.5),
+        publish=PublishConfig(faces=f"tcp://127.0.0.1:{free_port(socket.SOCK_STREAM)}"),
+    )
+
+
+@contextmanager
+def subscribed(rig: Rig) -> Iterator[zmq.Socket[Any]]:
+    with zmq.Context() as context, context.socket(zmq.SUB) as sub:
+        sub.set(zmq.SUBSCRIBE, TOPIC)
+        sub.set(zmq.LINGER, 0)
+        sub.connect(rig.publish.faces)
+        yield sub
+
+
+async def call_later(port: int, after_s: float) -> None:
+    """A phone that is switched on late."""
+    await asyncio.sleep(after_s)
+    with LiveLinkSender("127.0.0.1", port) as sender:
+        for frame in range(600):
+            sender.send(packet_at(40_000.0 + frame / 60, np.zeros(52), np.zeros(3)))
+            await asyncio.sleep(1 / 60)
+
+
+def test_a_phone_that_comes_late_moves_the_opening_of_face_and_take_alike(cable, tmp_path: Path):
+    master, path = cable
+    phone = free_port(socket.SOCK_DGRAM)
+    rig, checkpoint = rig_at(path, phone), load_checkpoint()
+
+    async def play():
+        hub = asyncio.create_task(run_hub(restless_hub(4.0), master))
+        caller = asyncio.create_task(call_later(phone, 1.5))
+        result = await live(rig, checkpoint, tmp_path)
+        caller.cancel()
+        await asyncio.gather(hub, caller, return_exceptions=True)
+        return result
+
+    with subscribed(rig) as sub:
+        result = asyncio.run(play())
+        frames = []
+        while sub.poll(200):
+            frames.append(frame_from_message(decode(sub.recv())))
+    assert result.take is not None
+    rest = result.take.take.segment("rest")
+    assert rest is not None
+    assert rest.start_s > 1.0
+    offline = predict_take(result.take.folder, checkpoint)
+    _, here, there = np.intersect1d(
+        [frame.time_ns for frame in frames], offline.host_ns, return_indices=True
+    )
+    assert len(here) > 150
+    confidence = np.array([frame.confidence for frame in frames])[here]
+    np.testing.assert_array_equal(confidence, offline.confidence[there])
+    assert confidence[-1] == 1.0
+    np.testing.assert_array_equal(
+        np.stack([frame.weights for frame in frames])[here], offline.weights[there]
+    )
+    np.testing.assert_array_equal(
+        np.stack([frame.quat_world_from_head for frame in frames])[here],
+        offline.quat_world_from_head[there],
+    )
