@@ -8,9 +8,10 @@ those of `imusic predict`.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from capture.blendshapes import BlendshapeFrame
 from capture.daemon import RecordResult, record
@@ -29,6 +30,8 @@ from model.driving import Driver
 from model.network import open_network
 from model.predict import opening_of
 from model.predictor import Opening, Predictor
+
+Result = TypeVar("Result")
 
 NS_PER_S = 1_000_000_000
 # How long ticks go on after the last sample, before the stream counts as over.
@@ -156,26 +159,46 @@ async def live(
         if rig.hub.url.startswith("replay:"):
             await _replay(rig, face)
             return LiveResult(face.counts, None)
-        ticking = asyncio.create_task(_tick(face, on_counts))
-        try:
-            if record_to is None:
-                async with asyncio.timeout(duration_s) as limit:
-                    await _listen(rig, face)
-                result = None
-            else:
-                result = await record(
-                    rig, record_to, duration_s, (face.listen,), on_take=face.take_began
-                )
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            result = None
-        finally:
-            ticking.cancel()
-            await asyncio.gather(ticking, return_exceptions=True)
-        if not ticking.cancelled() and (error := ticking.exception()) is not None:
+        if record_to is None:
+            await _beside_ticks(face, on_counts, _listen(rig, face), duration_s)
+            return LiveResult(face.counts, None)
+        stop = asyncio.Event()
+        recording = record(
+            rig, record_to, duration_s, (face.listen,), stop, on_take=face.take_began
+        )
+        return LiveResult(face.counts, await _beside_ticks(face, on_counts, recording, stop=stop))
+
+
+async def _beside_ticks(
+    face: LiveFace,
+    on_counts: Callable[[LiveCounts], None] | None,
+    work: Coroutine[Any, Any, Result],
+    timeout_s: float | None = None,
+    stop: asyncio.Event | None = None,
+) -> Result | None:
+    """Do `work` and publish meanwhile, until one of them is over; their errors are ours.
+
+    Args:
+        timeout_s: leave `work` after so long; then the result is None.
+        stop: how to end `work` in good order where publishing fails; without it, it is left.
+    """
+    working = asyncio.ensure_future(work)
+    ticking = asyncio.create_task(_tick(face, on_counts))
+    try:
+        await asyncio.wait(
+            {working, ticking}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if stop is not None and ticking.done():
+            stop.set()
+            await asyncio.wait({working})
+    finally:
+        for task in (working, ticking):
+            task.cancel()
+        await asyncio.gather(working, ticking, return_exceptions=True)
+    for task in (ticking, working):
+        if not task.cancelled() and (error := task.exception()) is not None:
             raise error
-        return LiveResult(face.counts, result)
+    return None if working.cancelled() else working.result()
 
 
 async def _listen(rig: Rig, face: LiveFace) -> None:

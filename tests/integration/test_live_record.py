@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import zmq
 
 from capture.arkit_source import LiveLinkSender
 from capture.livelink import packet_at
+from capture.recording import read_recording
 from capture.wire import TOPIC, decode, frame_from_message
 from firmware_host.layout import FACE_12
 from firmware_host.rig import HubConfig, PhoneConfig, PublishConfig, Rig, SessionConfig
@@ -108,3 +110,37 @@ def test_a_phone_that_comes_late_moves_the_opening_of_face_and_take_alike(cable,
         np.stack([frame.quat_world_from_head for frame in frames])[here],
         offline.quat_world_from_head[there],
     )
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_live_stops_at_once_when_publishing_fails_and_closes_its_take(cable, tmp_path, recorded):
+    master, path = cable
+    takes = tmp_path / "takes"
+    counted = []
+
+    def loses_its_screen(counts):
+        counted.append(counts.published)
+        if len(counted) == 2:
+            raise RuntimeError("the screen is gone")
+
+    async def play():
+        hub = asyncio.create_task(run_hub(restless_hub(30.0), master))
+        began = time.monotonic()
+        try:
+            await live(
+                rig_at(path), load_checkpoint(), takes if recorded else None, None, loses_its_screen
+            )
+        finally:
+            took_s = time.monotonic() - began
+            hub.cancel()
+            await asyncio.gather(hub, return_exceptions=True)
+            assert took_s < 10.0
+
+    with pytest.raises(RuntimeError, match="the screen is gone"):
+        asyncio.run(play())
+    assert len(counted) == 2
+    if recorded:
+        recording = read_recording(takes / "take-001")
+        assert recording.take.state == "complete"
+        assert len(recording) > 100
+        assert recording.health[-1]["reason"] == "stopped by the program that recorded it"
