@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from model.live import LiveCounts
 
 app = typer.Typer()
+LOST = 3
 
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", help="Checkpoint folder; default: the shipped one.")
@@ -169,6 +170,10 @@ def live(
     if result.take is not None:
         facts |= {"take": str(result.take.folder), "reason": result.take.reason}
     _say(facts, as_json)
+    if result.take is not None and result.take.lost:
+        lost = result.take.lost
+        typer.echo(f"imusic: the {lost} was lost; the take is complete until then", err=True)
+        raise typer.Exit(LOST)
 
 
 def _load(folder: Path | None) -> "Checkpoint":

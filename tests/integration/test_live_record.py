@@ -1,7 +1,11 @@
 """`imusic live --record` over a real pty, real UDP and real ZeroMQ: the face and its take."""
 
 import asyncio
+import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +21,7 @@ from capture.livelink import packet_at
 from capture.recording import read_recording
 from capture.wire import TOPIC, decode, frame_from_message
 from firmware_host.layout import FACE_12
-from firmware_host.rig import HubConfig, PhoneConfig, PublishConfig, Rig, SessionConfig
+from firmware_host.rig import HubConfig, PhoneConfig, PublishConfig, Rig, SessionConfig, write_rig
 from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
 from model.checkpoint import load_checkpoint
 from model.live import live
@@ -144,3 +148,41 @@ def test_live_stops_at_once_when_publishing_fails_and_closes_its_take(cable, tmp
         assert recording.take.state == "complete"
         assert len(recording) > 100
         assert recording.health[-1]["reason"] == "stopped by the program that recorded it"
+
+
+def test_a_pulled_cable_ends_live_as_it_ends_record(tmp_path):
+    """One line, the exit code of a lost device, and a take that is whole until then."""
+    tty = pytest.importorskip("tty", reason="a pty needs POSIX")
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    write_rig(rig_at(os.ttyname(slave)), tmp_path / "rig.toml")
+    command = [sys.executable, "-m", "imusic", "live", "--rig", tmp_path / "rig.toml"]
+    process = subprocess.Popen(
+        [*map(str, command), "--record", str(tmp_path / "takes"), "--json"],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    async def play():
+        hub = asyncio.create_task(run_hub(restless_hub(60.0), master))
+        for _ in range(2000):
+            if (tmp_path / "takes" / "take-001" / "data.mcap").exists():
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)
+        hub.cancel()
+        await asyncio.gather(hub, return_exceptions=True)
+        os.close(master)
+
+    try:
+        asyncio.run(play())
+        out, err = process.communicate(timeout=30)
+    finally:
+        os.close(slave)
+        process.kill()
+    assert process.returncode == 3, err
+    assert err.splitlines() == ["imusic: the hub was lost; the take is complete until then"]
+    assert json.loads(out)["take"] == str(tmp_path / "takes" / "take-001")
+    assert len(read_recording(tmp_path / "takes" / "take-001")) > 0
