@@ -19,6 +19,7 @@ from capture.publisher import FacePublisher
 from capture.take import Take
 from capture.wire import encode, message_from_frame
 from firmware_host.device import HubDevice
+from firmware_host.errors import ConfigError
 from firmware_host.layout import select
 from firmware_host.rig import Rig
 from firmware_host.samples import Gap, Garbage, HubEvent, HubInfo, ImuBlock
@@ -147,17 +148,24 @@ async def live(
     """Drive a face until the hub ends, `duration_s` is over, or Ctrl-C.
 
     Args:
+        duration_s: on the host's clock, or on that of the recording where a take is replayed.
         record_to: folder of takes to record into at the same time, with the rig's phone.
         on_counts: called twice a second.
 
     Raises:
         TransportError: hub, phone port or publishing address cannot be opened, or the hub is lost.
-        ConfigError: the rig has a slot that the checkpoint does not know.
+        ConfigError: the rig has a slot that the checkpoint does not know, or a replay was to be
+            recorded.
     """
+    replayed = rig.hub.url.startswith("replay:")
+    if replayed and record_to is not None:
+        raise ConfigError(
+            f"{rig.hub.url}: a replay is not recorded again", "leave out --record: the take exists"
+        )
     with contextlib.closing(FacePublisher(rig.publish.faces)) as publisher:
         face = LiveFace(rig, checkpoint, publisher.send, recorded=record_to is not None)
-        if rig.hub.url.startswith("replay:"):
-            await _replay(rig, face)
+        if replayed:
+            await _replay(rig, face, duration_s)
             return LiveResult(face.counts, None)
         if record_to is None:
             await _beside_ticks(face, on_counts, _listen(rig, face), duration_s)
@@ -225,14 +233,19 @@ async def _tick(face: LiveFace, on_counts: Callable[[LiveCounts], None] | None) 
             on_counts(face.counts)
 
 
-async def _replay(rig: Rig, face: LiveFace) -> None:
+async def _replay(rig: Rig, face: LiveFace, duration_s: float | None) -> None:
     """Replay with recorded arrival times: the recorded clock decides what each tick knows."""
     transport = ReplayTransport(rig.hub.url.removeprefix("replay:"))
     await transport.open()
     try:
-        last_ns = 0
+        last_ns, end_ns = 0, None
         async for event in events(transport, HubDevice(), clock_ns=transport.recorded_ns):
             if isinstance(event, ImuBlock):
+                if end_ns is None and duration_s is not None:
+                    end_ns = event.arrival_ns + round(duration_s * NS_PER_S)
+                if end_ns is not None and event.arrival_ns > end_ns:
+                    last_ns = end_ns
+                    break
                 face.publish_until(event.arrival_ns - 1)
                 last_ns = event.arrival_ns
             face.listen(event)

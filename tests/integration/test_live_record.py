@@ -12,14 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import zmq
 
 from capture.arkit_source import LiveLinkSender
+from capture.daemon import record
 from capture.livelink import packet_at
 from capture.recording import read_recording
 from capture.wire import TOPIC, decode, frame_from_message
+from firmware_host.errors import ConfigError
 from firmware_host.layout import FACE_12
 from firmware_host.rig import HubConfig, PhoneConfig, PublishConfig, Rig, SessionConfig, write_rig
 from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
@@ -148,6 +151,27 @@ def test_live_stops_at_once_when_publishing_fails_and_closes_its_take(cable, tmp
         assert recording.take.state == "complete"
         assert len(recording) > 100
         assert recording.health[-1]["reason"] == "stopped by the program that recorded it"
+
+
+def test_a_replay_honours_its_duration_and_is_not_recorded_again(cable, tmp_path):
+    master, path = cable
+    checkpoint = load_checkpoint()
+
+    async def play():
+        hub = asyncio.create_task(run_hub(restless_hub(1.5), master))
+        result = await record(Rig(hub=HubConfig(url=f"serial:{path}")), tmp_path)
+        await hub
+        return result.folder
+
+    hub = HubConfig(url=f"replay:{asyncio.run(play())},speed=max")
+    rig = msgspec.structs.replace(rig_at(path), hub=hub)
+    for seconds in (0.5, 1.0):
+        faces = asyncio.run(live(rig, checkpoint, None, seconds)).counts.published
+        assert faces == pytest.approx(60 * seconds, abs=1)
+    assert asyncio.run(live(rig, checkpoint)).counts.published == pytest.approx(90, abs=3)
+    with pytest.raises(ConfigError, match="not recorded again"):
+        asyncio.run(live(rig, checkpoint, tmp_path / "again"))
+    assert not (tmp_path / "again").exists()
 
 
 def test_a_pulled_cable_ends_live_as_it_ends_record(tmp_path):
