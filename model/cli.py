@@ -1,5 +1,6 @@
 """Verbs of the model: train, export, evaluate, predict, live."""
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 DataOption = Annotated[
     Path, typer.Option("--data", envvar="IMUSIC_DATA", help="Folder of recordings.")
 ]
+
+
+def _finite(seconds: float | None) -> float | None:
+    """Refuse nan, which passes every comparison with a bound, and a limit that never comes."""
+    if seconds is not None and not math.isfinite(seconds):
+        raise typer.BadParameter(f"expected a finite number of seconds, got {seconds}")
+    return seconds
 
 
 @app.command()
@@ -137,7 +145,9 @@ def live(
     record: Annotated[
         Path | None, typer.Option(help="Also record into the next take under this folder.")
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, callback=_finite, help="Stop after so long.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the face of a hub over ZeroMQ at 60 Hz until Ctrl-C.
