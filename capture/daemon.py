@@ -97,7 +97,8 @@ async def record(
         listeners: called with every event of the hub, in the event loop.
         stop_event: set it to end the take.
         allow_missing: `hub`, `phone` or names of slots that may be missing; written in the take.
-        start_timeout_s: how long to wait for the required sources.
+        start_timeout_s: how long to wait for the required sources; what is heard meanwhile is kept
+            in memory and belongs to the take.
         on_status: called twice a second.
         on_take: called once, when recording begins, with the take and so with its segments.
         take_facts: further fields of `take.toml`, such as `simulated` or `origin`.
@@ -297,9 +298,7 @@ class _Session:
                 **self.take_facts,
             },
         )
-        self._disk = DiskThread(TakeWriter(folder, take))
-        for method, args, kwargs in self._pending:
-            self._disk.put(method, *args, **kwargs)
+        self._disk = DiskThread(TakeWriter(folder, take), backlog=self._pending)
         self._pending.clear()
         self._recorder.begin(now_ns)
         if self.on_take is not None:
