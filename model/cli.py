@@ -107,6 +107,8 @@ def predict(
     with _bar("predict") as report:
         prediction = predict_take(take, loaded, report)
     write_prediction(prediction, out)
+    if prediction.note:
+        typer.echo(f"imusic: note: {prediction.note}", err=True)
     _say({"out": str(out), "frames": len(prediction.time_s)}, as_json)
 
 

@@ -29,6 +29,8 @@ Denoise = Callable[[Floats, int, Floats], Floats]
 
 # Rows are complete this long after their tick: serial and USB latency stay well below.
 _LATE_ROWS = 6
+# So the first face that moves comes this long after the opening, two ticks of grace included.
+SETTLED_S = (_LATE_ROWS + 2) / TICK_HZ
 # Without any sample: hold this long, then let the face go back to rest.
 _HOLD_S, _DECAY_S = 0.25, 0.5
 
