@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from capture.blendshapes import BlendshapeFrame
 from capture.daemon import RecordResult, record
 from capture.publisher import FacePublisher
-from capture.take import Take
+from capture.take import TAKE_FILE, Take, read_take
 from capture.wire import encode, message_from_frame
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError
@@ -234,10 +234,15 @@ async def _tick(face: LiveFace, on_counts: Callable[[LiveCounts], None] | None) 
 
 
 async def _replay(rig: Rig, face: LiveFace, duration_s: float | None) -> None:
-    """Replay with recorded arrival times: the recorded clock decides what each tick knows."""
+    """Replay with recorded arrival times: the recorded clock decides what each tick knows.
+
+    Rest and routine are the take's, not those of the rig that plays it.
+    """
     transport = ReplayTransport(rig.hub.url.removeprefix("replay:"))
     await transport.open()
     try:
+        if (transport.folder / TAKE_FILE).is_file():
+            face.take_began(read_take(transport.folder))
         last_ns, end_ns = 0, None
         async for event in events(transport, HubDevice(), clock_ns=transport.recorded_ns):
             if isinstance(event, ImuBlock):

@@ -174,6 +174,33 @@ def test_a_replay_honours_its_duration_and_is_not_recorded_again(cable, tmp_path
     assert not (tmp_path / "again").exists()
 
 
+def test_a_replay_opens_where_its_take_does(cable, tmp_path):
+    master, path = cable
+    checkpoint = load_checkpoint()
+
+    async def play():
+        hub = asyncio.create_task(run_hub(restless_hub(2.0), master))
+        result = await record(rig_at(path), tmp_path)
+        await hub
+        return result.folder
+
+    folder = asyncio.run(play())
+    confidence = predict_take(folder, checkpoint).confidence
+    assert 0 < (confidence > 0).mean() < 1
+    rig = msgspec.structs.replace(
+        rig_at(path),
+        hub=HubConfig(url=f"replay:{folder},speed=3"),
+        session=SessionConfig(rest_s=1.5, routine_s=0.0),
+    )
+    with subscribed(rig) as sub:
+        asyncio.run(live(rig, checkpoint))
+        found = []
+        while sub.poll(200):
+            found.append(frame_from_message(decode(sub.recv())).confidence)
+    assert len(found) > 60
+    np.testing.assert_array_equal(found, confidence[-len(found) :])
+
+
 def test_a_pulled_cable_ends_live_as_it_ends_record(tmp_path):
     """One line, the exit code of a lost device, and a take that is whole until then."""
     tty = pytest.importorskip("tty", reason="a pty needs POSIX")
