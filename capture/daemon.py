@@ -35,6 +35,8 @@ STATUS_EVERY_S = 0.5
 # The hub starts when it is greeted: a wait for the phone this short is not worth moving the rest.
 PROMPT_S = 0.5
 
+BY_OPERATOR, BY_CALLER = "stopped by the operator", "stopped by the program that recorded it"
+
 Listener = Callable[[HubEvent], None]
 
 
@@ -79,6 +81,7 @@ async def record(
     allow_missing: Collection[str] = (),
     start_timeout_s: float = 10.0,
     on_status: Callable[[RecordStatus], None] | None = None,
+    on_take: Callable[[Take], None] | None = None,
     take_facts: dict[str, Any] | None = None,
 ) -> RecordResult | None:
     """Record every source of `rig` into the next take under `out`.
@@ -94,8 +97,10 @@ async def record(
         listeners: called with every event of the hub, in the event loop.
         stop_event: set it to end the take.
         allow_missing: `hub`, `phone` or names of slots that may be missing; written in the take.
-        start_timeout_s: how long to wait for the required sources.
+        start_timeout_s: how long to wait for the required sources; what is heard meanwhile is kept
+            in memory and belongs to the take.
         on_status: called twice a second.
+        on_take: called once, when recording begins, with the take and so with its segments.
         take_facts: further fields of `take.toml`, such as `simulated` or `origin`.
 
     Raises:
@@ -105,9 +110,11 @@ async def record(
     """
     session = _Session(rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status)
     session.take_facts = take_facts or {}
-    stop = stop_event or asyncio.Event()
-    with _signals_set(stop):
-        return await session.run(stop)
+    session.on_take = on_take
+    interrupted = asyncio.Event()
+    stops = {BY_OPERATOR: interrupted, BY_CALLER: stop_event or asyncio.Event()}
+    with _signals_set(interrupted):
+        return await session.run(stops)
 
 
 class _Session:
@@ -147,9 +154,10 @@ class _Session:
         self._meter = _Meter()
         self._told_to_stop = False
         self.take_facts: dict[str, Any] = {}
+        self.on_take: Callable[[Take], None] | None = None
 
-    async def run(self, stop: asyncio.Event) -> RecordResult | None:
-        """Open, wait, record, end."""
+    async def run(self, stops: dict[str, asyncio.Event]) -> RecordResult | None:
+        """Open, wait, record, end; one of `stops`, by reason, ends it early."""
         tasks: dict[str, asyncio.Task[None]] = {}
         async with contextlib.AsyncExitStack() as stack:
             if self._rig.phone is not None:
@@ -162,7 +170,7 @@ class _Session:
                 tasks[HUB] = asyncio.create_task(self._listen_to_hub(transport))
                 stack.push_async_callback(_cancelled, tasks[HUB])
             try:
-                await self._watch(tasks, stop)
+                await self._watch(tasks, stops)
             except BaseException:
                 self._abandon()
                 raise
@@ -218,7 +226,9 @@ class _Session:
         else:
             self._disk.put(method, *args, **kwargs)
 
-    async def _watch(self, tasks: dict[str, asyncio.Task[None]], stop: asyncio.Event) -> None:
+    async def _watch(
+        self, tasks: dict[str, asyncio.Task[None]], stops: dict[str, asyncio.Event]
+    ) -> None:
         """Run until COMPLETE. Raises what ended the recording before or against its will."""
         recorder = self._recorder
         status_ns = 0
@@ -226,8 +236,9 @@ class _Session:
             now_ns = time.monotonic_ns()
             for source, task in tasks.items():
                 self._check_task(source, task, now_ns)
-            if stop.is_set():
-                recorder.end("stopped by the operator", now_ns)
+            for reason, stop in stops.items():
+                if stop.is_set():
+                    recorder.end(reason, now_ns)
             state = recorder.tick(now_ns)
             if state is State.READY:
                 self._start_take(now_ns)
@@ -265,7 +276,7 @@ class _Session:
             )
 
     def _stopped(self) -> bool:
-        return "operator" in self._recorder.reason
+        return self._recorder.reason in (BY_OPERATOR, BY_CALLER)
 
     def _start_take(self, now_ns: int) -> None:
         """Make the folder and hand over everything heard so far."""
@@ -287,11 +298,11 @@ class _Session:
                 **self.take_facts,
             },
         )
-        self._disk = DiskThread(TakeWriter(folder, take))
-        for method, args, kwargs in self._pending:
-            self._disk.put(method, *args, **kwargs)
+        self._disk = DiskThread(TakeWriter(folder, take), backlog=self._pending)
         self._pending.clear()
         self._recorder.begin(now_ns)
+        if self.on_take is not None:
+            self.on_take(take)
 
     def _layout(self) -> SensorLayout:
         """The rig's slots in the hub's order. Raises ConfigError where they disagree."""

@@ -3,6 +3,8 @@
 import queue
 import threading
 import time
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from capture.take import recover_hint
@@ -18,11 +20,19 @@ class Overrun(ImusicError):
 
 
 class DiskThread:
-    """Runs a TakeWriter in a thread of its own; errors of the disk wait in `error`."""
+    """Runs a TakeWriter in a thread of its own; errors of the disk wait in `error`.
 
-    def __init__(self, writer: TakeWriter, limit: int = QUEUE_ITEMS) -> None:
+    Args:
+        backlog: what came before there was a writer, however much; written first, and not counted
+            against `limit`.
+    """
+
+    def __init__(
+        self, writer: TakeWriter, limit: int = QUEUE_ITEMS, backlog: Iterable[Call] = ()
+    ) -> None:
         self.writer = writer
         self.error: OSError | None = None
+        self._backlog = deque(backlog)
         self._items: queue.Queue[Call | None] = queue.Queue(limit)
         self._thread = threading.Thread(target=self._run, name="take writer", daemon=True)
         self._thread.start()
@@ -30,7 +40,7 @@ class DiskThread:
     @property
     def waiting(self) -> int:
         """Writes not yet done."""
-        return self._items.qsize()
+        return len(self._backlog) + self._items.qsize()
 
     @property
     def failed(self) -> bool:
@@ -53,12 +63,17 @@ class DiskThread:
             self._items.put(None)
             self._thread.join()
 
+    def _next(self) -> Call | None:
+        if self._backlog:
+            return self._backlog.popleft()
+        try:
+            return self._items.get(timeout=0.05)
+        except queue.Empty:
+            return "service", (time.monotonic_ns(),), {}
+
     def _run(self) -> None:
         while True:
-            try:
-                item = self._items.get(timeout=0.05)
-            except queue.Empty:
-                item = ("service", (time.monotonic_ns(),), {})
+            item = self._next()
             if item is None:
                 return
             method, args, kwargs = item

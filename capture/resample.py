@@ -15,14 +15,23 @@ _NS_PER_S = 1_000_000_000
 
 
 def tick_of(time_ns: Ints) -> Ints:
-    """The tick whose row each sample belongs to: the first one at or after it."""
-    ticks: Ints = -(-np.asarray(time_ns, np.int64) * TICK_HZ // _NS_PER_S)
+    """The tick whose row each sample (…,) belongs to: the first one at or after it."""
+    # Whole seconds apart: Unix time in ns does not bear being multiplied in 64 bits.
+    seconds, rest_ns = np.divmod(np.asarray(time_ns, np.int64), _NS_PER_S)
+    ticks: Ints = seconds * TICK_HZ - (-rest_ns * TICK_HZ // _NS_PER_S)
+    return ticks
+
+
+def tick_before(time_ns: Ints) -> Ints:
+    """The last tick at or before each time (…,), int64 ns."""
+    seconds, rest_ns = np.divmod(np.asarray(time_ns, np.int64), _NS_PER_S)
+    ticks: Ints = seconds * TICK_HZ + rest_ns * TICK_HZ // _NS_PER_S
     return ticks
 
 
 def tick_time_ns(tick: int) -> int:
     """When tick `tick` is, in ns, rounded down."""
-    return tick * _NS_PER_S // TICK_HZ
+    return int(tick) * _NS_PER_S // TICK_HZ
 
 
 class RowBuffer:

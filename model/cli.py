@@ -1,5 +1,6 @@
 """Verbs of the model: train, export, evaluate, predict, live."""
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from model.live import LiveCounts
 
 app = typer.Typer()
+LOST = 3
 
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", help="Checkpoint folder; default: the shipped one.")
@@ -21,6 +23,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 DataOption = Annotated[
     Path, typer.Option("--data", envvar="IMUSIC_DATA", help="Folder of recordings.")
 ]
+
+
+def _finite(seconds: float | None) -> float | None:
+    """Refuse nan, which passes every comparison with a bound, and a limit that never comes."""
+    if seconds is not None and not math.isfinite(seconds):
+        raise typer.BadParameter(f"expected a finite number of seconds, got {seconds}")
+    return seconds
 
 
 @app.command()
@@ -98,6 +107,8 @@ def predict(
     with _bar("predict") as report:
         prediction = predict_take(take, loaded, report)
     write_prediction(prediction, out)
+    if prediction.note:
+        typer.echo(f"imusic: note: {prediction.note}", err=True)
     _say({"out": str(out), "frames": len(prediction.time_s)}, as_json)
 
 
@@ -136,7 +147,9 @@ def live(
     record: Annotated[
         Path | None, typer.Option(help="Also record into the next take under this folder.")
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, callback=_finite, help="Stop after so long.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the face of a hub over ZeroMQ at 60 Hz until Ctrl-C.
@@ -169,6 +182,10 @@ def live(
     if result.take is not None:
         facts |= {"take": str(result.take.folder), "reason": result.take.reason}
     _say(facts, as_json)
+    if result.take is not None and result.take.lost:
+        lost = result.take.lost
+        typer.echo(f"imusic: the {lost} was lost; the take is complete until then", err=True)
+        raise typer.Exit(LOST)
 
 
 def _load(folder: Path | None) -> "Checkpoint":

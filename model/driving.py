@@ -31,7 +31,7 @@ class Driver:
         if len(block) == 0:
             return
         if self._next_tick is None:
-            self._next_tick = -(-block.arrival_ns * TICK_HZ // 1_000_000_000)
+            self._next_tick = -(-int(block.arrival_ns) * TICK_HZ // 1_000_000_000)
         self._waiting.append(block)
 
     def frames_until(self, now_ns: int) -> Iterator[BlendshapeFrame]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES
 from capture.recording import Recording
-from capture.resample import TICK_HZ, rows_of
+from capture.resample import TICK_HZ, rows_of, tick_before
 from capture.sync import Alignment, align, aligned_faces, sample_times_s
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
@@ -122,12 +122,15 @@ def truth_at(
 def ridge_at(
     host_ns: NDArray[np.int64], recording: Recording, checkpoint: Checkpoint, alignment: Alignment
 ) -> Floats:
-    """Ridge's (T, 52) on the same features as the network, calibrated on the same opening."""
+    """Ridge's (T, 52) on the same features as the network, calibrated on the same opening.
+
+    host_ns: (T,) when faces were predicted, increasing; ticks may be missing between them.
+    """
     predictor = _calibrated(recording, checkpoint)
     times = sample_times_s(recording, alignment)
     time_ns = np.rint(times * 1e9).astype(np.int64) + alignment.origin_ns
-    last = int(host_ns[-1] * TICK_HZ // 1_000_000_000)
-    first = int(host_ns[0] * TICK_HZ // 1_000_000_000) - HISTORY_ROWS
+    ticks = tick_before(host_ns)
+    last, first = int(ticks[-1]), int(ticks[0]) - HISTORY_ROWS
     order = predictor.slot_order
     rows = rows_of(
         time_ns,
@@ -138,7 +141,7 @@ def ridge_at(
     )
     seen = features(rows, predictor.layout, predictor.calibration)
     change = checkpoint.ridge.predict(np.clip(seen, -20.0, 20.0))
-    return np.asarray(np.clip(checkpoint.rest_weights + change, 0.0, 1.0)[-len(host_ns) :])
+    return np.asarray(np.clip(checkpoint.rest_weights + change, 0.0, 1.0)[ticks - first])
 
 
 def _calibrated(recording: Recording, checkpoint: Checkpoint) -> Predictor:

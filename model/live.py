@@ -8,15 +8,18 @@ those of `imusic predict`.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from capture.blendshapes import BlendshapeFrame
 from capture.daemon import RecordResult, record
 from capture.publisher import FacePublisher
+from capture.take import TAKE_FILE, Take, read_take
 from capture.wire import encode, message_from_frame
 from firmware_host.device import HubDevice
+from firmware_host.errors import ConfigError
 from firmware_host.layout import select
 from firmware_host.rig import Rig
 from firmware_host.samples import Gap, Garbage, HubEvent, HubInfo, ImuBlock
@@ -26,7 +29,10 @@ from firmware_host.transports.replay import ReplayTransport
 from model.checkpoint import Checkpoint, select_slots
 from model.driving import Driver
 from model.network import open_network
+from model.predict import opening_of
 from model.predictor import Opening, Predictor
+
+Result = TypeVar("Result")
 
 NS_PER_S = 1_000_000_000
 # How long ticks go on after the last sample, before the stream counts as over.
@@ -47,12 +53,27 @@ class LiveCounts:
 
 
 class LiveFace:
-    """Hub events in, published messages out."""
+    """Hub events in, published messages out.
 
-    def __init__(self, rig: Rig, checkpoint: Checkpoint, publish: Callable[[bytes], None]) -> None:
+    Args:
+        recorded: a take is recorded as well; the face rests until `take_began` says when it opens.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        checkpoint: Checkpoint,
+        publish: Callable[[bytes], None],
+        recorded: bool = False,
+    ) -> None:
         select_slots(checkpoint.layout, rig.sensor_layout)  # refuse now, not in the first second
         self._rig, self._checkpoint, self._publish = rig, checkpoint, publish
         self._denoise = open_network(checkpoint)
+        session = rig.session
+        self._opening = Opening(
+            0.0, session.rest_s, session.rest_s, session.rest_s + session.routine_s
+        )
+        self._postponed = recorded
         self._driver: Driver | None = None
         self.counts = LiveCounts()
 
@@ -77,10 +98,17 @@ class LiveFace:
     def _begin(self, info: HubInfo) -> None:
         if self._driver is not None:
             return  # the hub introduces itself again: same slots, same face
-        session = self._rig.session
-        opening = Opening(0.0, session.rest_s, session.rest_s, session.rest_s + session.routine_s)
         worn = select(self._rig.sensor_layout, info.slots)
-        self._driver = Driver(Predictor(self._checkpoint, worn, self._denoise, opening))
+        predictor = Predictor(
+            self._checkpoint, worn, self._denoise, self._opening, postponed=self._postponed
+        )
+        self._driver = Driver(predictor)
+
+    def take_began(self, take: Take) -> None:
+        """Rest and routine are where the take's segments say, as `imusic predict` reads them."""
+        self._opening, self._postponed = opening_of(take), False
+        if self._driver is not None:
+            self._driver.predictor.begin(self._opening)
 
     def publish_until(self, now_ns: int) -> None:
         """Predict and publish all ticks due by `now_ns`."""
@@ -120,36 +148,65 @@ async def live(
     """Drive a face until the hub ends, `duration_s` is over, or Ctrl-C.
 
     Args:
+        duration_s: on the host's clock, or on that of the recording where a take is replayed.
         record_to: folder of takes to record into at the same time, with the rig's phone.
         on_counts: called twice a second.
 
     Raises:
         TransportError: hub, phone port or publishing address cannot be opened, or the hub is lost.
-        ConfigError: the rig has a slot that the checkpoint does not know.
+        ConfigError: the rig has a slot that the checkpoint does not know, or a replay was to be
+            recorded.
     """
+    replayed = rig.hub.url.startswith("replay:")
+    if replayed and record_to is not None:
+        raise ConfigError(
+            f"{rig.hub.url}: a replay is not recorded again", "leave out --record: the take exists"
+        )
     with contextlib.closing(FacePublisher(rig.publish.faces)) as publisher:
-        face = LiveFace(rig, checkpoint, publisher.send)
-        if rig.hub.url.startswith("replay:"):
-            await _replay(rig, face)
+        face = LiveFace(rig, checkpoint, publisher.send, recorded=record_to is not None)
+        if replayed:
+            await _replay(rig, face, duration_s)
             return LiveResult(face.counts, None)
-        ticking = asyncio.create_task(_tick(face, on_counts))
-        try:
-            if record_to is None:
-                async with asyncio.timeout(duration_s) as limit:
-                    await _listen(rig, face)
-                result = None
-            else:
-                result = await record(rig, record_to, duration_s, (face.listen,))
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            result = None
-        finally:
-            ticking.cancel()
-            await asyncio.gather(ticking, return_exceptions=True)
-        if not ticking.cancelled() and (error := ticking.exception()) is not None:
+        if record_to is None:
+            await _beside_ticks(face, on_counts, _listen(rig, face), duration_s)
+            return LiveResult(face.counts, None)
+        stop = asyncio.Event()
+        recording = record(
+            rig, record_to, duration_s, (face.listen,), stop, on_take=face.take_began
+        )
+        return LiveResult(face.counts, await _beside_ticks(face, on_counts, recording, stop=stop))
+
+
+async def _beside_ticks(
+    face: LiveFace,
+    on_counts: Callable[[LiveCounts], None] | None,
+    work: Coroutine[Any, Any, Result],
+    timeout_s: float | None = None,
+    stop: asyncio.Event | None = None,
+) -> Result | None:
+    """Do `work` and publish meanwhile, until one of them is over; their errors are ours.
+
+    Args:
+        timeout_s: leave `work` after so long; then the result is None.
+        stop: how to end `work` in good order where publishing fails; without it, it is left.
+    """
+    working = asyncio.ensure_future(work)
+    ticking = asyncio.create_task(_tick(face, on_counts))
+    try:
+        await asyncio.wait(
+            {working, ticking}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if stop is not None and ticking.done():
+            stop.set()
+            await asyncio.wait({working})
+    finally:
+        for task in (working, ticking):
+            task.cancel()
+        await asyncio.gather(working, ticking, return_exceptions=True)
+    for task in (ticking, working):
+        if not task.cancelled() and (error := task.exception()) is not None:
             raise error
-        return LiveResult(face.counts, result)
+    return None if working.cancelled() else working.result()
 
 
 async def _listen(rig: Rig, face: LiveFace) -> None:
@@ -176,14 +233,24 @@ async def _tick(face: LiveFace, on_counts: Callable[[LiveCounts], None] | None) 
             on_counts(face.counts)
 
 
-async def _replay(rig: Rig, face: LiveFace) -> None:
-    """Replay with recorded arrival times: the recorded clock decides what each tick knows."""
+async def _replay(rig: Rig, face: LiveFace, duration_s: float | None) -> None:
+    """Replay with recorded arrival times: the recorded clock decides what each tick knows.
+
+    Rest and routine are the take's, not those of the rig that plays it.
+    """
     transport = ReplayTransport(rig.hub.url.removeprefix("replay:"))
     await transport.open()
     try:
-        last_ns = 0
+        if (transport.folder / TAKE_FILE).is_file():
+            face.take_began(read_take(transport.folder))
+        last_ns, end_ns = 0, None
         async for event in events(transport, HubDevice(), clock_ns=transport.recorded_ns):
             if isinstance(event, ImuBlock):
+                if end_ns is None and duration_s is not None:
+                    end_ns = event.arrival_ns + round(duration_s * NS_PER_S)
+                if end_ns is not None and event.arrival_ns > end_ns:
+                    last_ns = end_ns
+                    break
                 face.publish_until(event.arrival_ns - 1)
                 last_ns = event.arrival_ns
             face.listen(event)

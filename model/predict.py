@@ -16,7 +16,7 @@ from firmware_host.samples import Floats
 from model.checkpoint import Checkpoint
 from model.driving import drive
 from model.network import open_network
-from model.predictor import Opening, Predictor
+from model.predictor import SETTLED_S, Opening, Predictor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +25,8 @@ class Prediction:
 
     host_ns: (T,) ticks on the take's host clock. time_s: (T,) the same on the clock people know:
     that of the imported file, or seconds since the take's first IMU sample.
-    weights: (T, 52). quat_world_from_head: (T, 4). confidence: (T,).
+    weights: (T, 52). quat_world_from_head: (T, 4). confidence: (T,). note: why the face rests in
+    every frame, in one line; empty where it moves.
     """
 
     host_ns: NDArray[np.int64]
@@ -33,6 +34,7 @@ class Prediction:
     weights: Floats
     quat_world_from_head: Floats
     confidence: Floats
+    note: str = ""
 
 
 def opening_of(take: Take) -> Opening:
@@ -81,13 +83,35 @@ def predict_recording(
     if not frames:
         raise DataError(f"take {take.name!r} is shorter than one tick of 1/60 s")
     host_ns = np.array([f.time_ns for f in frames], np.int64)
+    confidence = np.array([f.confidence for f in frames], np.float32)
     return Prediction(
         host_ns=host_ns,
         time_s=_known_time_s(recording, host_ns),
         weights=np.stack([f.weights for f in frames]),
         quat_world_from_head=np.stack([f.quat_world_from_head for f in frames]),  # type: ignore[misc]
-        confidence=np.array([f.confidence for f in frames], np.float32),
+        confidence=confidence,
+        note=_why_still(recording, confidence),
     )
+
+
+def _why_still(recording: Recording, confidence: Floats) -> str:
+    if (confidence > 0).any():
+        return ""
+    end_s = opening_of(recording.take).end_s
+    moves_s = end_s + SETTLED_S
+    length_s = (recording.arrival_ns[-1] - recording.arrival_ns[0]) / 1e9
+    if length_s < moves_s:
+        return (
+            f"the face rests in all frames: rest and routine take {end_s:g} s, and the take is "
+            f"{length_s:.1f} s long"
+        )
+    layout = recording.take.sensor_layout
+    after = recording.arrival_ns >= recording.arrival_ns[0] + round(moves_s * 1e9)
+    slot = layout.reference_index
+    heard = np.isfinite(recording.accel_m_s2[after, slot]).all(axis=-1)
+    heard &= np.isfinite(recording.gyro_rad_s[after, slot]).all(axis=-1)
+    missing = "no sensor on the face" if heard.any() else f"no head reference {layout.reference!r}"
+    return f"the face rests in all frames: {missing} was heard after rest and routine"
 
 
 def _known_time_s(recording: Recording, host_ns: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from capture.calibration import Calibration, calibrate, nominal_calibration
 from capture.resample import TICK_HZ, RowBuffer, tick_of
@@ -23,16 +22,17 @@ from firmware_host.samples import Floats, ImuBlock, Ints
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
 from model.features import HISTORY_ROWS, features
+from model.head import HeadRotation
 
 Array = NDArray[np.float64]
 Denoise = Callable[[Floats, int, Floats], Floats]
 
 # Rows are complete this long after their tick: serial and USB latency stay well below.
 _LATE_ROWS = 6
+# So the first face that moves comes this long after the opening, two ticks of grace included.
+SETTLED_S = (_LATE_ROWS + 2) / TICK_HZ
 # Without any sample: hold this long, then let the face go back to rest.
 _HOLD_S, _DECAY_S = 0.25, 0.5
-# Head rotation from the reference: gravity corrects tilt, and heading leaks back to straight ahead.
-_TILT_GAIN, _HEADING_LEAK_S = 0.02, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,17 @@ class Opening:
         """When calibration is complete."""
         return max(self.rest_end_s, self.routine_end_s)
 
+    @property
+    def has_routine(self) -> bool:
+        """Whether there is a routine at all."""
+        return self.routine_end_s > self.routine_start_s
+
+    @property
+    def length_s(self) -> float:
+        """From the beginning of rest or routine to the end of both."""
+        start_s = min(self.rest_start_s, self.routine_start_s if self.has_routine else np.inf)
+        return self.end_s - start_s
+
 
 class Predictor:
     """From sample blocks to a `BlendshapeFrame` per tick.
@@ -57,6 +68,8 @@ class Predictor:
         checkpoint: facts and normalisation.
         worn: the layout that the pushed blocks have, in their slot order.
         denoise: (xt (1, W, 52), timestep, features (1, W, F)) → x0; see `model.network`.
+        opening: when the wearer rests and does the routine.
+        postponed: the opening has yet to begin; only its length counts, and `begin` says the rest.
 
     Raises:
         ConfigError: `worn` has a slot the checkpoint does not know, or no head reference.
@@ -69,12 +82,14 @@ class Predictor:
         denoise: Denoise,
         opening: Opening | None = None,
         noise_seed: int = 0,
+        postponed: bool = False,
     ) -> None:
         self._checkpoint = checkpoint
         self._order = select_slots(checkpoint.layout, worn)
         self._layout = _fitted_layout(checkpoint.layout, worn)
         self._denoise = denoise
         self._opening = opening or Opening()
+        self._postponed = postponed
         self._noise_seed = noise_seed
         diffusion = checkpoint.facts.diffusion
         self._alphas_cumprod = cosine_alphas_cumprod(diffusion.num_train_timesteps)
@@ -82,14 +97,13 @@ class Predictor:
             diffusion.num_train_timesteps, diffusion.num_inference_steps
         )
         self._clock = RunningClock()
-        opening_rows = int(np.ceil(self._opening.end_s * TICK_HZ)) + 4 * _LATE_ROWS
         self._span = HISTORY_ROWS + checkpoint.facts.window
-        self._rows = RowBuffer(max(self._span, opening_rows), len(self._order))
+        self._kept_rows = max(self._span, _rows_needed(self._opening))
+        self._rows = RowBuffer(self._kept_rows, len(self._order))
         self._calibration = nominal_calibration(self._layout)
         self._first_ns: int | None = None
         self._stage = 0  # 0 waiting for rest, 1 rest known, 2 routine known as well
-        self._head = np.array([1.0, 0.0, 0.0, 0.0])
-        self._head_tick: int | None = None
+        self._head = HeadRotation(_LATE_ROWS)
         self._newest_ns = 0
         self._last_heard_tick: int | None = None
         self._change = np.zeros(len(ARKIT_NAMES), np.float32)
@@ -124,6 +138,16 @@ class Predictor:
         """The checkpoint's slots with the places and mountings of what is worn."""
         return self._layout
 
+    def begin(self, opening: Opening) -> None:
+        """Say when a postponed opening is, before its end is due.
+
+        Raises:
+            ValueError: it is longer than the one that was announced.
+        """
+        if _rows_needed(opening) > self._kept_rows:
+            raise ValueError(f"expected at most {self._kept_rows} rows, got {opening}")
+        self._opening, self._postponed = opening, False
+
     def push(self, block: ImuBlock) -> None:
         """Take samples in order of arrival. Block slots are those of `worn`."""
         if len(block) == 0:
@@ -142,7 +166,7 @@ class Predictor:
 
     def frame_at(self, time_ns: int) -> BlendshapeFrame:
         """The face at the last tick at or before `time_ns`; ask ticks in increasing order."""
-        tick = time_ns * TICK_HZ // 1_000_000_000
+        tick = int(time_ns) * TICK_HZ // 1_000_000_000
         self._rows.advance(tick)
         self._calibrate(tick)
         rows = self._rows.rows(tick, self._span)
@@ -185,7 +209,7 @@ class Predictor:
         return np.asarray(sampled, np.float32)
 
     def _calibrate(self, tick: int) -> None:
-        if self._first_ns is None or self._stage == 2:
+        if self._first_ns is None or self._postponed or self._stage == 2:
             return
         settled = tick - _LATE_ROWS
         opening = self._opening
@@ -193,7 +217,7 @@ class Predictor:
             self._calibration = self._estimate(tick, with_routine=False)
             self._stage = 1
         if self._stage == 1 and settled >= self._tick(opening.end_s):
-            if opening.routine_end_s > opening.routine_start_s:
+            if opening.has_routine:
                 self._calibration = self._estimate(tick, with_routine=True)
             self._stage = 2
 
@@ -215,29 +239,17 @@ class Predictor:
         return int(tick_of(np.array([self._first_ns + int(after_s * 1e9)]))[0])
 
     def _head_at(self, tick: int, rows: Array) -> Array:
-        """Head rotation from the reference sensor: integrated rate, tilt corrected by gravity."""
-        steps = 1 if self._head_tick is None else min(tick - self._head_tick, len(rows))
-        self._head_tick = tick
+        """Head rotation (4,) from the reference sensor; straight ahead until rest is known."""
         if self._stage == 0:
-            return self._head
+            return self._head.wait(tick)
         slot = self._layout.reference_index
-        quat = self._calibration.quat_head_from_sensor[slot]
-        for row in rows[len(rows) - steps :, slot]:
-            if not np.isfinite(row).all():
-                continue
-            rate = rotations.rotate(quat, row[3:] - self._calibration.gyro_bias_rad_s[slot])
-            self._head = _turned(self._head, rate, rotations.rotate(quat, row[:3]))
-        return self._head
+        known = self._calibration
+        quat, bias = known.quat_head_from_sensor[slot], known.gyro_bias_rad_s[slot]
+        return self._head.at(tick, rows[:, slot], quat, bias)
 
 
-def _turned(head: Array, rate: Array, force: Array) -> Array:
-    """One tick of head rotation (4,) wxyz by rate (3,) rad/s, pulled upright by force (3,)."""
-    head = rotations.multiply(head, rotations.from_vector(rate / TICK_HZ))
-    up = rotations.rotate(head, force / max(float(np.linalg.norm(force)), 1e-6))
-    tilt = np.cross(up, [0.0, 1.0, 0.0]) * _TILT_GAIN
-    heading = rotations.to_vector(head)[1] / (_HEADING_LEAK_S * TICK_HZ)
-    pull = rotations.from_vector(tilt - np.array([0.0, heading, 0.0]))
-    return rotations.normalise(rotations.multiply(pull, head))
+def _rows_needed(opening: Opening) -> int:
+    return int(np.ceil(opening.length_s * TICK_HZ)) + 4 * _LATE_ROWS
 
 
 def in_order(values: Floats, order: tuple[int, ...]) -> Floats:

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capture.resample import TICK_HZ, RowBuffer, rows_of, tick_of, tick_time_ns
+from capture.resample import TICK_HZ, RowBuffer, rows_of, tick_before, tick_of, tick_time_ns
 
 
 def samples(seed: int, count: int, slots: int = 2):
@@ -17,6 +17,22 @@ def samples(seed: int, count: int, slots: int = 2):
 
 def test_a_sample_belongs_to_the_first_tick_at_or_after_it():
     assert tick_of(np.array([0, 1, 16_666_666, 16_666_667, 50_000_000])).tolist() == [0, 1, 1, 2, 3]
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=50))
+def test_any_int64_time_finds_the_tick_that_unbounded_integers_give(times):
+    time_ns = np.array(times, np.int64)
+    assert tick_of(time_ns).tolist() == [-(-t * TICK_HZ // 10**9) for t in times]
+    assert tick_before(time_ns).tolist() == [t * TICK_HZ // 10**9 for t in times]
+
+
+def test_unix_time_falls_into_its_row():
+    unix_ns = 1_790_000_000_123_456_789
+    tick = unix_ns * TICK_HZ // 10**9 + 1
+    ones = np.ones((1, 1, 3), np.float32)
+    rows = rows_of(np.array([unix_ns]), ones, 2 * ones, tick - 1, 2)
+    assert np.isnan(rows[0]).all()
+    np.testing.assert_array_equal(rows[1, 0], [1, 1, 1, 2, 2, 2])
 
 
 @given(st.integers(0, 10**16))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from capture import sync
 from capture.arkit_source import LiveLinkSender
 from capture.daemon import RecordResult, record
+from capture.disk import QUEUE_ITEMS
 from capture.livelink import packet_at
 from capture.recording import read_recording
 from capture.recover import Outcome, recover
@@ -54,8 +56,6 @@ def hub_samples(seconds: float, slots: int = 12) -> tuple[np.ndarray, np.ndarray
 
 
 def free_udp_port() -> int:
-    import socket
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -185,6 +185,37 @@ def test_a_phone_that_is_silent_refuses_the_start_and_leaves_nothing(cable, tmp_
         asyncio.run(play())
     assert "--allow-missing phone" in caught.value.hint
     assert not (tmp_path / "takes").exists()
+
+
+def test_a_wait_longer_than_the_queue_to_the_disk_is_kept_whole(cable, tmp_path):
+    """Other senders on the phone's port fill the wait with more than the queue would hold."""
+    master, path = cable
+    port = free_udp_port()
+    hub = SimulatedHub(*hub_samples(30.0), FACE_12.names, HubOptions(seed=1))
+    strays = QUEUE_ITEMS + 2_000
+
+    async def play():
+        running = asyncio.create_task(run_hub(hub, master))
+        recorder = asyncio.create_task(
+            record(rig_for(path, port), tmp_path, 0.5, start_timeout_s=60.0)
+        )
+        await asyncio.sleep(0.2)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stray:
+            for _ in range(strays):
+                stray.sendto(b"stray", ("127.0.0.1", port))
+                await asyncio.sleep(0)  # the loop takes one datagram a turn
+        with LiveLinkSender("127.0.0.1", port) as sender:
+            sender.send(packet_at(40_000.0, np.zeros(52), np.zeros(3)))
+        result = await recorder
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return result
+
+    counts = asyncio.run(play()).take.counts
+    assert counts["datagrams_malformed"] > QUEUE_ITEMS
+    assert counts["faces"] == 1
+    assert counts["samples"] > 100
+    assert counts.get("samples_lost", 0) == 0
 
 
 def test_a_phone_that_may_be_missing_is_done_without(cable, tmp_path):

@@ -28,6 +28,10 @@ def weights(frames):
     return np.stack([frame.weights for frame in frames])
 
 
+def heads(frames):
+    return np.stack([frame.quat_world_from_head for frame in frames])
+
+
 def test_frames_come_at_60_hz_and_rest_until_calibrated(checkpoint, blocks):
     frames = list(drive(predictor(checkpoint), blocks(3.0)))
     gaps = np.diff([frame.time_ns for frame in frames])
@@ -57,6 +61,7 @@ def test_live_at_any_pace_equals_offline(checkpoint, blocks, pauses):
     live += driver.frames_until(sent[-1].arrival_ns)
     assert [f.time_ns for f in live] == [f.time_ns for f in offline]
     np.testing.assert_array_equal(weights(live), weights(offline))
+    np.testing.assert_array_equal(heads(live), heads(offline))
 
 
 @pytest.mark.parametrize("cut", [150, 301, 380])
@@ -66,6 +71,30 @@ def test_a_truncated_take_gives_the_same_faces_up_to_where_it_ends(checkpoint, b
     part = weights(drive(predictor(checkpoint), sent[:cut]))
     assert len(part) < len(whole)
     np.testing.assert_array_equal(part, whole[: len(part)])
+
+
+def test_a_postponed_opening_gives_the_faces_of_one_known_from_the_start(checkpoint, blocks):
+    sent, opening = blocks(6.0), Opening(2.4, 2.9, 2.9, 3.4)
+    offline = list(drive(predictor(checkpoint, opening=opening), sent))
+    driver = Driver(Predictor(checkpoint, FACE_12, listens, OPENING, postponed=True))
+    live = []
+    for block in sent:
+        live += driver.frames_until(block.arrival_ns - 1)
+        driver.arrived(block)
+        if block.sequence[0] == 480:
+            assert not any(frame.confidence for frame in live)
+            driver.predictor.begin(opening)
+    live += driver.frames_until(sent[-1].arrival_ns)
+    assert offline[-1].confidence == 1.0
+    np.testing.assert_array_equal(weights(live), weights(offline))
+    np.testing.assert_array_equal(heads(live), heads(offline))
+    assert [f.confidence for f in live] == [f.confidence for f in offline]
+
+
+def test_an_opening_longer_than_announced_is_refused(checkpoint):
+    waiting = Predictor(checkpoint, FACE_12, listens, OPENING, postponed=True)
+    with pytest.raises(ValueError, match="at most"):
+        waiting.begin(Opening(0.0, 2.0, 2.0, 8.0))
 
 
 def test_the_epoch_of_the_device_clock_does_not_matter(checkpoint, blocks):
@@ -153,14 +182,53 @@ def test_noise_stays_with_its_tick_as_the_window_slides(make_checkpoint, blocks)
         np.testing.assert_array_equal(before[0, 1:], after[0, :-1])
 
 
-def test_head_rotation_follows_the_reference_sensor(checkpoint, blocks):
-    sent = blocks(4.0)
-    turning = []
-    for block in sent:
+def turning_left(blocks, rate_hz, late_s):
+    """Blocks of one sample, still for 2 s, then turning by 1 rad in 2 s; late_s: (N,) of each."""
+    sent = []
+    for block, late in zip(blocks(4.0, rate_hz=rate_hz, size=1), late_s, strict=True):
         time_s = (block.tick_us - 7_000_000) * 1e-6
         gyro = np.zeros_like(block.gyro_rad_s)
-        gyro[..., 1] = np.where(time_s > 2.0, 0.5, 0.0)[:, None]  # to the left, 1 rad in 2 s
-        turning.append(replace(block, gyro_rad_s=gyro))
-    last = list(drive(predictor(checkpoint), turning))[-1].quat_world_from_head
-    assert last is not None
-    assert 2 * np.arctan2(last[2], last[0]) == pytest.approx(1.0, abs=0.1)
+        gyro[..., 1] = np.where(time_s > 2.0, 0.5, 0.0)[:, None]
+        arrival_ns = round((100.0 + float(time_s[0]) + late) * 1e9)
+        sent.append(replace(block, gyro_rad_s=gyro, arrival_ns=arrival_ns))
+    return sorted(sent, key=lambda block: block.arrival_ns)
+
+
+def heading(frame):
+    quat = frame.quat_world_from_head
+    return 2 * np.arctan2(quat[2], quat[0])
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "offset_s", "jitter_s"),
+    [
+        (200, 0, 0),
+        (200, 0, 0.05),
+        (60, 0, 0),
+        (60, 0.001, 0),
+        (60, 0.008, 0),
+        (60, 0, 0.015),
+        (30, 0, 0),
+        (25, 0.003, 0.01),
+    ],
+)
+def test_head_rotation_follows_the_reference_sensor(
+    checkpoint, blocks, rate_hz, offset_s, jitter_s
+):
+    late_s = offset_s + jitter_s * np.random.default_rng(1).random(4 * rate_hz)
+    turning = turning_left(blocks, rate_hz, late_s)
+    frames = list(drive(predictor(checkpoint), turning))
+    assert heading(frames[-1]) == pytest.approx(0.951, abs=0.04)  # 1 rad, less what leaks in 2 s
+    assert max(heading(frame) for frame in frames[:110]) < 0.001
+
+
+def test_a_head_that_turns_when_its_sensor_falls_silent_turns_on_for_a_moment_only(
+    checkpoint, blocks
+):
+    sent = turning_left(blocks, 200, np.zeros(800))[:600]
+    driver = Driver(predictor(checkpoint))
+    for block in sent:
+        driver.arrived(block)
+    frames = list(driver.frames_until(sent[-1].arrival_ns + 3_000_000_000))
+    assert 0.5 < max(heading(frame) for frame in frames) < 0.5 + 0.5 * 0.3
+    np.testing.assert_array_equal(frames[-1].quat_world_from_head, frames[-60].quat_world_from_head)
