@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from firmware_host.errors import DataError
+from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import SensorLayout, layout_from_dict, layout_to_dict
 
 TAKE_FILE = "take.toml"
@@ -110,6 +110,10 @@ def read_take(folder: Path) -> Take:
             f"{path}: expected schema version up to {SCHEMA_VERSION}, got {take.schema_version}",
             "this take was made by a newer imusic; update",
         )
+    try:
+        layout_from_dict(take.layout)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from error
     return take
 
 

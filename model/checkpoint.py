@@ -102,7 +102,7 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
     return Checkpoint(
         folder=folder,
         facts=facts,
-        layout=layout_from_dict(facts.layout),
+        layout=_layout(folder / _JSON, facts),
         target_scale=np.array(facts.target_scale, np.float32),
         rest_weights=np.array(facts.rest_weights, np.float32),
         mean_change=mean,
@@ -119,6 +119,13 @@ def _read_facts(path: Path) -> CheckpointFacts:
         if len(getattr(facts, key)) != len(ARKIT_NAMES):
             raise DataError(f"{path}: expected 52 values in {key}, got {len(getattr(facts, key))}")
     return facts
+
+
+def _layout(path: Path, facts: CheckpointFacts) -> SensorLayout:
+    try:
+        return layout_from_dict(facts.layout)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _check_versions(folder: Path, facts: CheckpointFacts) -> None:

@@ -125,7 +125,18 @@ def test_a_take_of_a_newer_version_is_refused_with_the_remedy(tmp_path):
 
 
 def test_a_malformed_layout_names_the_key():
+    with pytest.raises(ConfigError, match="position_m"):
+        _ = msgspec.structs.replace(A_TAKE, layout=layout_without_a_place()).sensor_layout
+
+
+def test_a_malformed_layout_in_a_file_names_the_file_too(tmp_path):
+    write_take(msgspec.structs.replace(A_TAKE, layout=layout_without_a_place()), tmp_path)
+    with pytest.raises(DataError, match="position_m") as caught:
+        read_take(tmp_path)
+    assert str(tmp_path / TAKE_FILE) in str(caught.value)
+
+
+def layout_without_a_place():
     layout = layout_to_dict(FACE_12)
     del layout["slots"][3]["position_m"]
-    with pytest.raises(ConfigError, match="position_m"):
-        _ = msgspec.structs.replace(A_TAKE, layout=layout).sensor_layout
+    return layout

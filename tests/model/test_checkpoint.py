@@ -43,3 +43,11 @@ def test_one_flipped_bit_anywhere_is_refused_and_the_file_named(saved, name):
 def test_a_checkpoint_from_before_baselines_had_a_hash_still_loads(saved):
     edit(saved / "checkpoint.json", lambda facts: facts.pop("baselines_sha256"))
     assert load_checkpoint(saved).facts.baselines_sha256 == ""
+
+
+def test_a_malformed_layout_names_the_file_and_the_key(saved):
+    path = saved / "checkpoint.json"
+    edit(path, lambda facts: facts["layout"].pop("reference"))
+    with pytest.raises(DataError, match="key 'reference' is missing") as caught:
+        load_checkpoint(saved)
+    assert str(path) in str(caught.value)
