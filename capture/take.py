@@ -96,6 +96,12 @@ def recover_hint(folder: Path) -> str:
 def read_take(folder: Path) -> Take:
     """Read `take.toml`. Raises DataError naming the file and what is wrong with it."""
     path = folder / TAKE_FILE
+    if folder.is_file():
+        raise DataError(
+            f"{folder} is a file, not a take, which is a folder",
+            "make a take of an .npz with `imusic import samples`, of a Live Link Face .csv with "
+            "`imusic import livelink`",
+        )
     try:
         take = msgspec.toml.decode(path.read_bytes(), type=Take)
     except FileNotFoundError as error:

@@ -75,6 +75,14 @@ def test_a_folder_without_take_toml_is_no_take(tmp_path):
     assert "imusic record" in caught.value.hint
 
 
+def test_a_file_is_no_take_and_the_hint_says_how_to_make_one(tmp_path):
+    path = tmp_path / "face.npz"
+    path.write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"face\.npz is a file, not a take") as caught:
+        read_take(path)
+    assert "imusic import samples" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
