@@ -221,6 +221,8 @@ def list_takes(
 ) -> None:
     """List the takes in a folder.
 
+    Exit code 1 where one of them cannot be read; it is listed with what is wrong.
+
     Example: imusic list takes --json
     """
     from capture.take import TAKE_FILE
@@ -228,17 +230,35 @@ def list_takes(
 
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder")
-    found = [take_facts(path.parent) for path in sorted(folder.glob(f"*/{TAKE_FILE}"))]
+    found = [_facts_or_error(path.parent) for path in sorted(folder.glob(f"*/{TAKE_FILE}"))]
     if as_json:
         typer.echo(_json(found))
-        return
-    for facts in found:
-        counts = facts["counts"]
-        typer.echo(
-            f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
-            f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
-            f"{facts['bytes'] / 1e6:.1f} MB"
-        )
+    else:
+        for facts in found:
+            typer.echo(_row(facts))
+    if any("error" in facts for facts in found):
+        raise typer.Exit(1)
+
+
+def _facts_or_error(folder: Path) -> dict[str, Any]:
+    from firmware_host.errors import ImusicError
+
+    try:
+        return take_facts(folder)
+    except ImusicError as error:
+        return {"folder": str(folder), "error": str(error)}
+
+
+def _row(facts: dict[str, Any]) -> str:
+    """A take for people, in one line."""
+    if "error" in facts:
+        return f"{facts['folder']}  broken  {facts['error']}"
+    counts = facts["counts"]
+    return (
+        f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
+        f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
+        f"{facts['bytes'] / 1e6:.1f} MB"
+    )
 
 
 def take_facts(folder: Path) -> dict[str, Any]:
