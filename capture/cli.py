@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from capture.options import seconds_option
+
 if TYPE_CHECKING:
     from capture.daemon import RecordStatus
 
@@ -23,15 +25,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 def record(
     rig: Annotated[Path, typer.Option(help="The rig: hub, phone and slots, as TOML.")],
     out: Annotated[Path, typer.Option(help="Folder of takes; the new one gets the next number.")],
-    seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="How long; without it, until Ctrl-C.")
-    ] = None,
+    seconds: Annotated[float | None, seconds_option("How long; without it, until Ctrl-C.")] = None,
     allow_missing: Annotated[
         list[str] | None,
         typer.Option(help="hub, phone, or a slot that may be missing; may be repeated."),
     ] = None,
     start_timeout: Annotated[
-        float, typer.Option(min=0.1, help="How long to wait for every source, in seconds.")
+        float, seconds_option("How long to wait for every source, in seconds.")
     ] = 10.0,
 ) -> None:
     """Record every source of a rig into a new take. Ctrl-C is the normal end.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from capture.options import seconds_option
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def view(
     size: Size = 640,
     headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="End after so long; default when closed.")
+        float | None, seconds_option("End after so long; default when closed.")
     ] = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="With --headless: write the last face to this .png.")
