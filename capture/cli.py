@@ -8,7 +8,10 @@ import typer
 from capture.options import seconds_option
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from capture.daemon import RecordStatus
+    from firmware_host.rig import Rig
 
 app = typer.Typer(help="Record takes, and look after them.")
 import_app = typer.Typer(help="Make takes from recordings made elsewhere.", no_args_is_help=True)
@@ -46,11 +49,13 @@ def record(
     from capture import daemon
     from firmware_host.rig import read_rig
 
+    recorded = read_rig(rig)
+    _check_missing(allow_missing or (), recorded)
     console = Console(stderr=True)
     with Live(console=console, transient=True, refresh_per_second=4) as live:
         result = asyncio.run(
             daemon.record(
-                read_rig(rig),
+                recorded,
                 out,
                 seconds,
                 allow_missing=allow_missing or (),
@@ -68,6 +73,20 @@ def record(
     if result.lost:
         typer.echo(f"imusic: the {result.lost} was lost; the take is complete until then", err=True)
         raise typer.Exit(LOST)
+
+
+def _check_missing(names: "Collection[str]", rig: "Rig") -> None:
+    """Refuse what can never be missing, such as a typo. Raises ConfigError naming what can."""
+    from capture.daemon import HUB, PHONE
+    from firmware_host.errors import ConfigError
+
+    known = (HUB, PHONE, *rig.sensor_layout.names)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"--allow-missing: {unknown[0]!r} is nothing that this rig has",
+            f"expected one of: {', '.join(known)}",
+        )
 
 
 def status_line(status: "RecordStatus") -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from capture.take import TAKE_FILE, new_take, write_take
 from firmware_host.layout import FACE_12
+from firmware_host.rig import HubConfig, Rig, write_rig
 from imusic.cli import main
 
 
@@ -39,3 +40,29 @@ def test_a_folder_of_whole_takes_lists_with_0(takes, capsys):
     write_take(new_take("take-002", FACE_12, {}), takes / "take-002")
     assert main(["list", str(takes)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """A rig whose hub is not there."""
+    path = tmp_path / "rig.toml"
+    write_rig(Rig(hub=HubConfig(url="serial:/dev/ttyNONE")), path)
+    return path
+
+
+def record(rig, *options):
+    return main(["record", "--rig", str(rig), "--out", str(rig.parent / "takes"), *options])
+
+
+def test_what_may_be_missing_must_be_something_that_is_known(rig, capsys):
+    assert record(rig, "--allow-missing", "mentalis", "--allow-missing", "fone") == 2
+    message, hint = capsys.readouterr().err.splitlines()
+    assert "--allow-missing: 'fone'" in message
+    for known in ("hub", "phone", "mentalis"):
+        assert known in hint
+
+
+@pytest.mark.parametrize("name", ["phone", "mentalis"])
+def test_phone_and_slots_may_be_missing(rig, capsys, name):
+    assert record(rig, "--allow-missing", name) == 3
+    assert "serial:/dev/ttyNONE does not exist" in capsys.readouterr().err
