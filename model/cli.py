@@ -197,7 +197,10 @@ def _bar(text: str) -> Any:
 
     @contextmanager
     def shown() -> Any:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        console = Console(stderr=True)
+        # Elsewhere than on a terminal even a bar that vanishes leaves an empty line.
+        hidden = not console.is_terminal
+        with Progress(console=console, transient=True, disable=hidden) as progress:
             task = progress.add_task(text, total=1.0)
             yield lambda share: progress.update(task, completed=share)
 
