@@ -1,7 +1,14 @@
 """The verbs predict and evaluate, as typed."""
 
+import json
+
+import numpy as np
 import pytest
 
+from capture.blendshapes import ARKIT_NAMES
+from capture.calibration import GRAVITY_M_S2
+from capture.importers import import_samples
+from firmware_host.layout import FACE_12
 from imusic.cli import main
 
 
@@ -19,3 +26,36 @@ def test_an_error_is_its_line_and_its_hint_and_no_empty_line(verb, tmp_path, cap
     message, hint = capsys.readouterr().err.splitlines()
     assert message == f"imusic: {tmp_path} is not a take: it has no take.toml"
     assert hint.startswith("  hint: ")
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory):
+    """Five seconds of a still head and a moving mouth, long enough to be judged."""
+    folder = tmp_path_factory.mktemp("takes")
+    time_s = np.arange(500) / 100
+    noise = np.random.default_rng(0).normal(0, 0.01, (500, len(FACE_12.slots), 3))
+    np.savez(
+        folder / "face.npz",
+        slots=np.array(FACE_12.names),
+        time_s=time_s,
+        accel_m_s2=(noise + np.array([0.0, GRAVITY_M_S2, 0.0])).astype(np.float32),
+        gyro_rad_s=noise.astype(np.float32),
+        weights=np.tile(0.5 + 0.4 * np.sin(9 * time_s)[:, None], 52).astype(np.float32),
+        weights_time_s=time_s,
+        weight_names=np.array(ARKIT_NAMES),
+        rest_s=np.array([0.0, 1.0]),
+    )
+    import_samples(folder / "face.npz", folder / "take")
+    return folder / "take"
+
+
+def test_a_broken_take_does_not_lose_the_figures_of_the_one_before(take, tmp_path, capsys):
+    assert main(["evaluate", str(take), str(tmp_path), "--json"]) == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)[str(take)]["seconds_judged"] > 1
+    assert shown.err.startswith(f"imusic: {tmp_path} is not a take")
+
+
+def test_nothing_judged_is_nothing_told(tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path), "--json"]) == 2
+    assert capsys.readouterr().out == ""
