@@ -1,6 +1,7 @@
 """The verbs predict and evaluate, as typed."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from capture.calibration import GRAVITY_M_S2
 from capture.importers import import_samples
 from firmware_host.layout import FACE_12
 from imusic.cli import main
+from model.predict import Prediction, write_prediction
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +61,31 @@ def test_a_broken_take_does_not_lose_the_figures_of_the_one_before(take, tmp_pat
 def test_nothing_judged_is_nothing_told(tmp_path, capsys):
     assert main(["evaluate", str(tmp_path), "--json"]) == 2
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="a folder that not even root writes to")
+def test_predict_refuses_what_it_cannot_write_before_it_reads_the_take(tmp_path, capsys):
+    assert main(["predict", str(tmp_path), "--out", "/proc/face.npz"]) == 2
+    assert capsys.readouterr().err.startswith("imusic: /proc/face.npz cannot be written: ")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".csv"])
+def test_predict_writes_one_file_and_leaves_that_of_another_alone(take, tmp_path, suffix):
+    out, other = tmp_path / f"face{suffix}", tmp_path / f"face{suffix}.part"
+    other.write_text("somebody's")
+    assert main(["predict", str(take), "--out", str(out)]) == 0
+    assert sorted(tmp_path.iterdir()) == [out, other]
+    assert other.read_text() == "somebody's"
+
+
+def test_a_csv_appears_whole_or_not_at_all(tmp_path):
+    unfit = Prediction(
+        host_ns=np.zeros(2, np.int64),
+        time_s=np.array([0.0, np.nan]),  # no timecode can say that
+        weights=np.zeros((2, 52), np.float32),
+        quat_world_from_head=np.tile(np.float32([1, 0, 0, 0]), (2, 1)),
+        confidence=np.ones(2, np.float32),
+    )
+    with pytest.raises(ValueError, match="NaN"):
+        write_prediction(unfit, tmp_path / "face.csv")
+    assert list(tmp_path.iterdir()) == []
