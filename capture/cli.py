@@ -47,10 +47,12 @@ def record(
     from rich.live import Live
 
     from capture import daemon
+    from capture.outputs import require_writable_folder
     from firmware_host.rig import read_rig
 
     recorded = read_rig(rig)
     _check_missing(allow_missing or (), recorded)
+    require_writable_folder(out)
     console = Console(stderr=True)
     with Live(console=console, transient=True, refresh_per_second=4) as live:
         result = asyncio.run(

@@ -66,3 +66,11 @@ def test_what_may_be_missing_must_be_something_that_is_known(rig, capsys):
 def test_phone_and_slots_may_be_missing(rig, capsys, name):
     assert record(rig, "--allow-missing", name) == 3
     assert "serial:/dev/ttyNONE does not exist" in capsys.readouterr().err
+
+
+def test_takes_cannot_be_recorded_into_a_file_and_that_is_said_before_the_hub_is_opened(
+    rig, capsys
+):
+    (rig.parent / "takes").write_text("x")
+    assert record(rig) == 2
+    assert f"{rig.parent / 'takes'} is a file, expected a folder" in capsys.readouterr().err
