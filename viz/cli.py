@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from capture.options import seconds_option
+from capture.outputs import require_writable
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -208,8 +209,7 @@ def _check_out(path: Path, suffixes: tuple[str, ...], force: bool) -> None:
     """Refuse a name that cannot be written before any work is done. Raises ConfigError."""
     if path.suffix.lower() not in suffixes:
         raise ConfigError(f"{path}: expected a name ending in {' or '.join(suffixes)}")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ConfigError(f"{path}: expected a file in a folder that exists")
+    require_writable(path)
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already", "give another name, or --force to replace it")
 
