@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from capture.options import seconds_option
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from capture.daemon import RecordStatus
+    from firmware_host.rig import Rig
 
 app = typer.Typer(help="Record takes, and look after them.")
 import_app = typer.Typer(help="Make takes from recordings made elsewhere.", no_args_is_help=True)
@@ -23,15 +28,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 def record(
     rig: Annotated[Path, typer.Option(help="The rig: hub, phone and slots, as TOML.")],
     out: Annotated[Path, typer.Option(help="Folder of takes; the new one gets the next number.")],
-    seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="How long; without it, until Ctrl-C.")
-    ] = None,
+    seconds: Annotated[float | None, seconds_option("How long; without it, until Ctrl-C.")] = None,
     allow_missing: Annotated[
         list[str] | None,
         typer.Option(help="hub, phone, or a slot that may be missing; may be repeated."),
     ] = None,
     start_timeout: Annotated[
-        float, typer.Option(min=0.1, help="How long to wait for every source, in seconds.")
+        float, seconds_option("How long to wait for every source, in seconds.")
     ] = 10.0,
 ) -> None:
     """Record every source of a rig into a new take. Ctrl-C is the normal end.
@@ -44,13 +47,17 @@ def record(
     from rich.live import Live
 
     from capture import daemon
+    from capture.outputs import require_writable_folder
     from firmware_host.rig import read_rig
 
+    recorded = read_rig(rig)
+    _check_missing(allow_missing or (), recorded)
+    require_writable_folder(out)
     console = Console(stderr=True)
     with Live(console=console, transient=True, refresh_per_second=4) as live:
         result = asyncio.run(
             daemon.record(
-                read_rig(rig),
+                recorded,
                 out,
                 seconds,
                 allow_missing=allow_missing or (),
@@ -68,6 +75,20 @@ def record(
     if result.lost:
         typer.echo(f"imusic: the {result.lost} was lost; the take is complete until then", err=True)
         raise typer.Exit(LOST)
+
+
+def _check_missing(names: "Collection[str]", rig: "Rig") -> None:
+    """Refuse what can never be missing, such as a typo. Raises ConfigError naming what can."""
+    from capture.daemon import HUB, PHONE
+    from firmware_host.errors import ConfigError
+
+    known = (HUB, PHONE, *rig.sensor_layout.names)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"--allow-missing: {unknown[0]!r} is nothing that this rig has",
+            f"expected one of: {', '.join(known)}",
+        )
 
 
 def status_line(status: "RecordStatus") -> str:
@@ -221,6 +242,8 @@ def list_takes(
 ) -> None:
     """List the takes in a folder.
 
+    Exit code 1 where one of them cannot be read; it is listed with what is wrong.
+
     Example: imusic list takes --json
     """
     from capture.take import TAKE_FILE
@@ -228,17 +251,35 @@ def list_takes(
 
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder")
-    found = [take_facts(path.parent) for path in sorted(folder.glob(f"*/{TAKE_FILE}"))]
+    found = [_facts_or_error(path.parent) for path in sorted(folder.glob(f"*/{TAKE_FILE}"))]
     if as_json:
         typer.echo(_json(found))
-        return
-    for facts in found:
-        counts = facts["counts"]
-        typer.echo(
-            f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
-            f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
-            f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}"
-        )
+    else:
+        for facts in found:
+            typer.echo(_row(facts))
+    if any("error" in facts for facts in found):
+        raise typer.Exit(1)
+
+
+def _facts_or_error(folder: Path) -> dict[str, Any]:
+    from firmware_host.errors import ImusicError
+
+    try:
+        return take_facts(folder)
+    except ImusicError as error:
+        return {"folder": str(folder), "error": str(error)}
+
+
+def _row(facts: dict[str, Any]) -> str:
+    """A take for people, in one line."""
+    if "error" in facts:
+        return f"{facts['folder']}  broken  {facts['error']}"
+    counts = facts["counts"]
+    return (
+        f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
+        f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
+        f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}"
+    )
 
 
 def take_facts(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from firmware_host.errors import DataError
+from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import SensorLayout, layout_from_dict, layout_to_dict
 
 TAKE_FILE = "take.toml"
@@ -96,6 +96,12 @@ def recover_hint(folder: Path) -> str:
 def read_take(folder: Path) -> Take:
     """Read `take.toml`. Raises DataError naming the file and what is wrong with it."""
     path = folder / TAKE_FILE
+    if folder.is_file():
+        raise DataError(
+            f"{folder} is a file, not a take, which is a folder",
+            "make a take of an .npz with `imusic import samples`, of a Live Link Face .csv with "
+            "`imusic import livelink`",
+        )
     try:
         take = msgspec.toml.decode(path.read_bytes(), type=Take)
     except FileNotFoundError as error:
@@ -113,6 +119,10 @@ def read_take(folder: Path) -> Take:
             f"{path}: expected schema version up to {SCHEMA_VERSION}, got {take.schema_version}",
             "this take was made by a newer imusic; update",
         )
+    try:
+        layout_from_dict(take.layout)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from error
     return take
 
 

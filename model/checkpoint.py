@@ -5,6 +5,7 @@ the training data. Loading runs no code from the folder and refuses what it does
 `denoiser.safetensors` beside them holds the same network for further training.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     target_scale, rest_weights: 52 numbers in canonical order; the network speaks change from rest
     divided by target_scale, and rest_weights is the prior for a person's resting face.
+    baselines_sha256: set by `save_checkpoint`; empty in checkpoints made before it was kept.
     """
 
     name: str
@@ -49,6 +51,7 @@ class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     validation: dict[str, float] = {}
     simulated: bool = True
     software: str = ""
+    baselines_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
     features_version: int = FEATURES_VERSION
 
@@ -86,7 +89,7 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
     _check_versions(folder, facts)
     if file_sha256(folder / _ONNX) != facts.onnx_sha256:
         raise DataError(f"{folder / _ONNX} is not the network that {_JSON} names (hash differs)")
-    tensors = _read_tensors(folder / _BASELINES)
+    tensors = _read_tensors(folder / _BASELINES, facts.baselines_sha256)
     try:
         ridge = Ridge(
             tensors["ridge_coefficients"].astype(np.float32),
@@ -99,7 +102,7 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
     return Checkpoint(
         folder=folder,
         facts=facts,
-        layout=layout_from_dict(facts.layout),
+        layout=_layout(folder / _JSON, facts),
         target_scale=np.array(facts.target_scale, np.float32),
         rest_weights=np.array(facts.rest_weights, np.float32),
         mean_change=mean,
@@ -116,6 +119,13 @@ def _read_facts(path: Path) -> CheckpointFacts:
         if len(getattr(facts, key)) != len(ARKIT_NAMES):
             raise DataError(f"{path}: expected 52 values in {key}, got {len(getattr(facts, key))}")
     return facts
+
+
+def _layout(path: Path, facts: CheckpointFacts) -> SensorLayout:
+    try:
+        return layout_from_dict(facts.layout)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _check_versions(folder: Path, facts: CheckpointFacts) -> None:
@@ -141,12 +151,16 @@ def _bounded(path: Path) -> bytes:
         ) from error
 
 
-def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+def _read_tensors(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
+    """Tensors of the file named by `sha256`; an empty one names any."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    contents = _bounded(path)
+    if sha256 and hashlib.sha256(contents).hexdigest() != sha256:
+        raise DataError(f"{path} is not the baselines that {_JSON} names (hash differs)")
     try:
-        return load(_bounded(path))
+        return load(contents)
     except SafetensorError as error:
         raise DataError(f"{path}: not a safetensors file: {error}") from error
 
@@ -164,6 +178,7 @@ def save_checkpoint(
         "mean_change": np.asarray(mean_change, np.float32),
     }
     save_file(tensors, str(folder / _BASELINES))
+    facts = msgspec.structs.replace(facts, baselines_sha256=file_sha256(folder / _BASELINES))
     (folder / _JSON).write_bytes(msgspec.json.format(msgspec.json.encode(facts)))
 
 

@@ -120,24 +120,33 @@ def evaluate(
 ) -> None:
     """Compare the network with ARKit, the mean face and ridge regression.
 
+    A take that cannot be judged ends it; what was found before is told.
+
     Example: imusic evaluate takes/take-001
     """
+    loaded = _load(checkpoint)
+    found: dict[str, Any] = {}
+    try:
+        for take in takes:
+            found[str(take)] = _judged(take, loaded)
+    finally:  # minutes of work, whatever became of the next take
+        if found and as_json:
+            sys.stdout.write(_json(found))
+        elif found:
+            _table(found)
+
+
+def _judged(take: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
+    """The figures of one take."""
     from capture.recording import read_recording
     from model.evaluate import judge_take
     from model.predict import predict_recording
 
-    loaded = _load(checkpoint)
-    found: dict[str, Any] = {}
-    for take in takes:
-        recording = read_recording(take)
-        with _bar(f"predict {take.name}") as report:
-            prediction = predict_recording(recording, loaded, report)
-        judged = judge_take(recording, loaded, prediction).figures()
-        found[str(take)] = {"simulated": recording.take.simulated, **judged}
-    if as_json:
-        sys.stdout.write(_json(found))
-    else:
-        _table(found)
+    recording = read_recording(take)
+    with _bar(f"predict {take.name}") as report:
+        prediction = predict_recording(recording, checkpoint, report)
+    figures = judge_take(recording, checkpoint, prediction).figures()
+    return {"simulated": recording.take.simulated, **figures}
 
 
 @app.command()
@@ -214,7 +223,10 @@ def _bar(text: str) -> Any:
 
     @contextmanager
     def shown() -> Any:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        console = Console(stderr=True)
+        # Elsewhere than on a terminal even a bar that vanishes leaves an empty line.
+        hidden = not console.is_terminal
+        with Progress(console=console, transient=True, disable=hidden) as progress:
             task = progress.add_task(text, total=1.0)
             yield lambda share: progress.update(task, completed=share)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.outputs import require_writable, whole_file
 from capture.recording import Recording, read_recording
 from capture.sync import align
 from capture.take import Take
@@ -122,13 +123,16 @@ def _known_time_s(recording: Recording, host_ns: NDArray[np.int64]) -> NDArray[n
 
 
 def check_output(out: Path) -> None:
-    """Refuse an output name early. Raises ConfigError: it exists, or is neither NPZ nor CSV."""
+    """Refuse an output early.
+
+    Raises:
+        ConfigError: it exists, is neither NPZ nor CSV, or cannot be written there.
+    """
     if out.suffix not in (".npz", ".csv"):
         raise ConfigError(f"{out}: expected .npz or .csv, got {out.suffix!r}")
     if out.exists():
         raise ConfigError(f"{out} exists already", "choose another name; nothing is overwritten")
-    if not out.parent.is_dir():
-        raise ConfigError(f"{out}: there is no folder {out.parent}", "make it first")
+    require_writable(out)
 
 
 def write_prediction(prediction: Prediction, out: Path) -> None:
@@ -138,21 +142,21 @@ def write_prediction(prediction: Prediction, out: Path) -> None:
         ConfigError: see `check_output`.
     """
     check_output(out)
-    if out.suffix == ".csv":
-        _write_csv(prediction, out)
-        return
-    temporary = out.with_name(out.name + ".part")
-    with temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            names=np.array(ARKIT_NAMES),
-            time_s=prediction.time_s,
-            weights=prediction.weights,
-            quat_world_from_head=prediction.quat_world_from_head,
-            confidence=prediction.confidence,
-            host_ns=prediction.host_ns,
-        )
-    temporary.replace(out)
+    write = _write_csv if out.suffix == ".csv" else _write_npz
+    with whole_file(out) as beside:
+        write(prediction, beside)
+
+
+def _write_npz(prediction: Prediction, out: Path) -> None:
+    np.savez_compressed(
+        out,
+        names=np.array(ARKIT_NAMES),
+        time_s=prediction.time_s,
+        weights=prediction.weights,
+        quat_world_from_head=prediction.quat_world_from_head,
+        confidence=prediction.confidence,
+        host_ns=prediction.host_ns,
+    )
 
 
 def _write_csv(prediction: Prediction, out: Path) -> None:

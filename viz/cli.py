@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from capture.options import seconds_option
+from capture.outputs import require_writable
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def view(
     size: Size = 640,
     headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="End after so long; default when closed.")
+        float | None, seconds_option("End after so long; default when closed.")
     ] = None,
     screenshot: Annotated[
         Path | None, typer.Option(help="With --headless: write the last face to this .png.")
@@ -207,8 +209,7 @@ def _check_out(path: Path, suffixes: tuple[str, ...], force: bool) -> None:
     """Refuse a name that cannot be written before any work is done. Raises ConfigError."""
     if path.suffix.lower() not in suffixes:
         raise ConfigError(f"{path}: expected a name ending in {' or '.join(suffixes)}")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ConfigError(f"{path}: expected a file in a folder that exists")
+    require_writable(path)
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already", "give another name, or --force to replace it")
 

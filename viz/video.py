@@ -4,12 +4,14 @@ Only encoders that OpenCV's own wheels bring along and that are free of the GPL:
 in browsers; VP9 takes five times as long for one fifth less), MPEG-4 Part 2 in MP4.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
+from capture.outputs import require_writable, whole_file
 from firmware_host.errors import ConfigError, EnvironmentMissing
 from viz.quiet import quiet_stderr
 from viz.scene import Image
@@ -21,7 +23,7 @@ class VideoWriter:
     """Frames into a `.webm` or `.mp4`; the file takes its name when the block ends without error.
 
     Raises:
-        ConfigError: another suffix, or no such folder.
+        ConfigError: another suffix, no such folder, or it cannot be written there.
         EnvironmentMissing: this OpenCV has no encoder for it.
     """
 
@@ -31,10 +33,11 @@ class VideoWriter:
             raise ConfigError(
                 f"{path}: expected a video named {' or '.join(CODECS)}, got {path.suffix!r}"
             )
-        self.path = path
+        require_writable(path)
         self.size = size
-        self._unfinished = _beside(path)
-        self._writer = _open(self._unfinished, fps, size)
+        self._ending = ExitStack()
+        unfinished = self._ending.enter_context(whole_file(path))
+        self._writer = _open(unfinished, fps, size)
 
     def write(self, image: Image) -> None:
         """Append one (H, W, 3) RGB frame. Raises ValueError where its size is another."""
@@ -54,33 +57,23 @@ class VideoWriter:
     ) -> None:
         with quiet_stderr():
             self._writer.release()
-        if kind is None:
-            self._unfinished.replace(self.path)
-        else:
-            self._unfinished.unlink(missing_ok=True)
+        self._ending.__exit__(kind, error, trace)
 
 
 def write_png(path: Path, image: Image) -> None:
     """Write (H, W, 3) RGB.
 
     Raises:
-        ConfigError: the name does not end in .png, or there is no such folder.
+        ConfigError: the name does not end in .png, or it cannot be written there.
     """
     import cv2
 
     if path.suffix.lower() != ".png":
         raise ConfigError(f"{path}: expected a picture named .png, got {path.suffix!r}")
-    unfinished = _beside(path)
+    require_writable(path)
     _, encoded = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
-    unfinished.write_bytes(encoded.tobytes())
-    unfinished.replace(path)
-
-
-def _beside(path: Path) -> Path:
-    """A temporary name in the same folder, with the suffix that the encoder goes by."""
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}", "make it first")
-    return path.with_name(f".{path.stem}.part{path.suffix.lower()}")
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(encoded.tobytes())
 
 
 def _open(path: Path, fps: float, size: tuple[int, int]) -> Any:

@@ -157,8 +157,8 @@ def _open_port(port: str, baud: int) -> Any:
 def explain_open_error(port: str, error: OSError | ValueError) -> ImusicError:
     """What pyserial's refusal to open `port` means and what can be done.
 
-    On POSIX the reason is in `errno`; on Windows only in the text, where "access denied" means that
-    another program has the port.
+    On POSIX the reason is in `errno`, except where the port was opened but is no terminal; on
+    Windows only in the text, where "access denied" means that another program has the port.
     """
     address = f"serial:{port}"
     number, text = getattr(error, "errno", None), str(error)
@@ -177,6 +177,10 @@ def explain_open_error(port: str, error: OSError | ValueError) -> ImusicError:
             f"{address}: permission denied",
             "on Linux, `sudo usermod -aG dialout $USER`, then log in again",
             address,
+        )
+    if number == errno.EISDIR or f"({errno.ENOTTY}, " in text:
+        return TransportError(
+            f"{address} is not a serial port", "run `imusic devices` to list them", address
         )
     if isinstance(error, ValueError):
         return ConfigError(f"{address}: {text}", "check the baud rate")

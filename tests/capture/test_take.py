@@ -75,6 +75,14 @@ def test_a_folder_without_take_toml_is_no_take(tmp_path):
     assert "imusic record" in caught.value.hint
 
 
+def test_a_file_is_no_take_and_the_hint_says_how_to_make_one(tmp_path):
+    path = tmp_path / "face.npz"
+    path.write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"face\.npz is a file, not a take") as caught:
+        read_take(path)
+    assert "imusic import samples" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -125,7 +133,18 @@ def test_a_take_of_a_newer_version_is_refused_with_the_remedy(tmp_path):
 
 
 def test_a_malformed_layout_names_the_key():
+    with pytest.raises(ConfigError, match="position_m"):
+        _ = msgspec.structs.replace(A_TAKE, layout=layout_without_a_place()).sensor_layout
+
+
+def test_a_malformed_layout_in_a_file_names_the_file_too(tmp_path):
+    write_take(msgspec.structs.replace(A_TAKE, layout=layout_without_a_place()), tmp_path)
+    with pytest.raises(DataError, match="position_m") as caught:
+        read_take(tmp_path)
+    assert str(tmp_path / TAKE_FILE) in str(caught.value)
+
+
+def layout_without_a_place():
     layout = layout_to_dict(FACE_12)
     del layout["slots"][3]["position_m"]
-    with pytest.raises(ConfigError, match="position_m"):
-        _ = msgspec.structs.replace(A_TAKE, layout=layout).sensor_layout
+    return layout

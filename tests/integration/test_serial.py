@@ -220,11 +220,14 @@ def test_a_port_that_does_not_exist_is_named():
     assert "imusic devices" in caught.value.hint
 
 
-def test_a_file_is_not_a_serial_port(tmp_path):
-    path = tmp_path / "notes.txt"
-    path.write_text("x")
-    with pytest.raises(TransportError, match=f"cannot open serial:{path}"):
+@pytest.mark.parametrize("name", ["notes.txt", "folder", os.devnull])
+def test_what_is_not_a_serial_port_is_called_so(tmp_path, name):
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / name
+    with pytest.raises(TransportError, match=f"serial:{path} is not a serial port$") as caught:
         asyncio.run(SerialTransport(str(path)).open())
+    assert "imusic devices" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The verbs `render` and `head sheet`: their answers to what cannot be."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ def test_a_prediction_becomes_a_picture_and_its_name_is_printed(prediction, tmp_
         (["--renderer", "gl"], "expected auto, open3d, software"),
         (["--compare", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--out", "face.gif"], "expected a name ending in .png or .webm or .mp4"),
-        (["--out", "nowhere/face.png"], "a folder that exists"),
+        (["--out", "nowhere/face.png"], "there is no folder nowhere"),
     ],
 )
 def test_what_cannot_be_rendered_is_one_line(prediction, tmp_path, capsys, changes, complaint):
@@ -50,6 +51,13 @@ def test_what_cannot_be_rendered_is_one_line(prediction, tmp_path, capsys, chang
     assert main(argv) == 2
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "face.png").exists()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="a folder that not even root writes to")
+@pytest.mark.parametrize("argv", [["head", "sheet"], ["render", "no-such-input.npz"]])
+def test_what_cannot_be_written_is_refused_first_and_by_its_name(argv, capsys):
+    assert main([*argv, "--out", "/proc/shapes.png"]) == 2
+    assert capsys.readouterr().err.startswith("imusic: /proc/shapes.png cannot be written: ")
 
 
 def test_the_sheet_is_written(tmp_path, capsys):

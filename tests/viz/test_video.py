@@ -68,3 +68,10 @@ def test_a_png_keeps_every_pixel(tmp_path):
     write_png(path, frames()[3])
     assert np.array_equal(cv2.imread(str(path))[..., ::-1], frames()[3])
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_of_the_old_temporary_name_is_somebody_elses(tmp_path):
+    other = tmp_path / ".face.part.png"
+    other.write_text("somebody's")
+    write_png(tmp_path / "face.png", frames()[0])
+    assert other.read_text() == "somebody's"
