@@ -28,7 +28,7 @@ from dataset_tools.families import (
     single_family,
 )
 from dataset_tools.recordings import Source, read_sources
-from dataset_tools.wearers import Variety
+from dataset_tools.wearers import WIDE, WIDER, Variety
 from firmware_host.layout import FACE_12
 from model.config import DenoiserConfig, read_recipe
 from model.data import draw_sequences, plain_sequences
@@ -79,33 +79,31 @@ def main() -> None:
 
 def trainings(
     families: dict[str, HeadFamily], wearers: int
-) -> dict[str, tuple[list[HeadFamily], Variety | None]]:
+) -> dict[str, tuple[list[HeadFamily], Variety]]:
     """What to train on, by label: one head; one family; all families but one."""
     every = list(families.values())
     one = single_family("ours", standard_head())
-    plans: dict[str, tuple[list[HeadFamily], Variety | None]] = {"(a) one head": ([one], ONE)}
+    plans: dict[str, tuple[list[HeadFamily], Variety]] = {"(a) one head": ([one], ONE)}
+    plans[f"(b) {wearers} wearers of ours, responses varied"] = ([families["ours"]], WIDER)
     for name, family in families.items():
-        label = "(b) " if name == "ours" else ""
-        plans[f"{label}{wearers} wearers of {name}"] = ([family], None)
+        plans[f"{wearers} wearers of {name}"] = ([family], WIDE)
     if len(every) > 2:
         for name in families:
             others = [f for f in every if f.name != families[name].name]
             label = "(c) " if name == "avatar" else ""
-            plans[f"{label}{wearers} wearers of all but {name}"] = (others, None)
+            plans[f"{label}{wearers} wearers of all but {name}"] = (others, WIDE)
     return plans
 
 
 def training_data(
-    pool: list[HeadFamily], variety: Variety | None, wearers: int, root: Path, hours: float
+    pool: list[HeadFamily], variety: Variety, wearers: int, root: Path, hours: float
 ) -> list[Sequence]:
     """Sequences of train-safe people on wearers of these families."""
     recipe = read_recipe(RECIPE)
     config = DataConfig(
         sources=recipe.data.sources, hours=hours, rate_hz=recipe.data.rate_hz, generated_share=0.25
     )
-    kept = {} if variety is None else {"variety": variety}
-    count = wearers if variety is None else 1
-    drawn = HeadFamilies(FACE_12, pool, count, **kept)
+    drawn = HeadFamilies(FACE_12, pool, 1 if variety is ONE else wearers, variety)
     rng = np.random.default_rng(SEED)
     return draw_sequences(read_sources(config.sources, root), drawn, config, rng)
 

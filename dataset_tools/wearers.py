@@ -30,12 +30,19 @@ class Variety:
     shape_strength: float = 0.25  # of the logarithm, per shape
     site_strength: float = 0.15  # of the logarithm, per site
     site_turn_rad: float = 0.15  # rotation of a site's responses
+    # How one site answers to one shape, apart from all else: other tissue, other fat, other bone.
+    response_strength: float = 0.0  # of the logarithm
+    response_turn_rad: float = 0.0
+    response_stray: float = 0.0  # added, as a share of the site's mean response
 
 
 # A single believable wearer: how a careful person puts sensors on.
 CAREFUL = Variety(shape_strength=0.1, site_strength=0.08, site_turn_rad=0.05)
 # For training: more variety than is likely, so that the next face lies inside.
 WIDE = Variety()
+# For training on one family of heads: responses vary as much as between kinds of heads. Where
+# several families are there to train on, it costs more than it gives (docs/generalisation.md).
+WIDER = Variety(response_strength=0.3, response_turn_rad=0.35, response_stray=0.1)
 
 HeadSource = Callable[[np.random.Generator], Head]
 
@@ -87,11 +94,30 @@ def vary(sites: SiteModel, rng: np.random.Generator, variety: Variety) -> SiteMo
     turn = rotations.to_matrix(
         rotations.from_vector(rng.normal(0.0, variety.site_turn_rad, (count, 3)))
     )
+    own_way = _own_way(count, rng, variety)
     return SiteModel(
-        turn @ sites.rotation * shape * site,
-        turn @ sites.translation * shape * site,
+        turn @ own_way(sites.rotation) * shape * site,
+        turn @ own_way(sites.translation) * shape * site,
         sites.position,
     )
+
+
+def _own_way(count: int, rng: np.random.Generator, variety: Variety) -> Callable[[Array], Array]:
+    """Change every response (3,) of every site to every shape on its own; rotation and translation
+    change alike, since one patch of skin makes both.
+    """
+    shapes = len(ARKIT_NAMES)
+    strength = np.exp(rng.normal(0.0, variety.response_strength, (count, 1, shapes)))
+    vectors = rng.normal(0.0, variety.response_turn_rad, (count, shapes, 3))
+    turn = rotations.from_vector(vectors)
+    stray = rng.normal(0.0, variety.response_stray, (count, 3, shapes))
+
+    def changed(responses: Array) -> Array:
+        turned = rotations.rotate(turn, responses.transpose(0, 2, 1)).transpose(0, 2, 1)
+        mean = np.sqrt((responses**2).sum(axis=1).mean(axis=-1))[:, None, None]
+        return np.asarray(turned * strength + mean * stray)
+
+    return changed
 
 
 def blend(first: SiteModel, second: SiteModel, share: float) -> SiteModel:

@@ -34,13 +34,13 @@ intends, and not for identifying anyone.
 _TRAINING = """
 ## What it was trained on
 
-Virtual wearers only. Every epoch {hours:g} h of performances on wearers drawn anew: {families};
-places, mounting, skin and chips differ.
+Virtual wearers only. Every epoch {hours:g} h of performances on wearers drawn anew; places,
+mounting, skin, chips and what befalls them differ. Heads: {families}.
 
-1. `pretrain`: {pretrain}; {generated:.0%} of the performances are generated, the others are the
-   recordings below, cut, warped, mirrored and recombined.
-2. `refine`: {refine}, recordings only. No paired recording of a real face with real IMUs was there
-   to refine on.
+1. `pretrain`: {pretrain}; {generated:.0%} of the performances are
+   generated, the others are the recordings below, cut, warped, mirrored and recombined.
+2. `refine`: {refine}, recordings only. No paired recording of a
+   real face with real IMUs was there to refine on.
 
 | person | licence | recordings | SHA-256, first 12 digits |
 |---|---|---|---|
@@ -70,7 +70,8 @@ _LIMITS = """
 Gaze and tongue move no sensor and lids hardly do: `eyeLook*` and `tongueOut` are guesses, blinks
 are close to one. A person's constant ARKit offsets are not felt either; the resting face is the
 mean of the training people's. Left and right are the wearer's own. Sensors that slip after the
-opening routine, tissue that rings and cables that tug were not part of the training.
+opening routine, ringing tissue, tugging cables and taps were part of the training, as we assume
+them to be; nobody has measured them on faces here.
 """
 
 
@@ -93,9 +94,9 @@ def model_card(facts: "CheckpointFacts", parameters: int) -> str:
 
 def _training(facts: "CheckpointFacts") -> str:
     data = facts.recipe["data"]
-    families = "our own head"
+    families = "people of our own head"
     if data["ict_head"]:
-        families += ", random identities of the ICT-FaceKit head, and blends of both"
+        families += ",\nrandom identities of the ICT-FaceKit head, and blends of both"
     text = _TRAINING.format(
         hours=data["hours"],
         families=families,

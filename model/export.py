@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -64,6 +65,22 @@ def export_onnx(denoiser: Denoiser, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+    _forget_whence(path)
+
+
+def _forget_whence(path: Path) -> None:
+    """Take out the exporter's notes: stack traces that name files of the machine it ran on."""
+    import onnx
+
+    network = onnx.load(path)
+    network.doc_string = ""
+    del network.metadata_props[:]
+    graph = network.graph
+    parts: list[Any] = [graph, *graph.node, *graph.input, *graph.output]
+    for part in (*parts, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    onnx.save(network, path)
 
 
 def load_denoiser(folder: Path) -> Denoiser:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -171,6 +172,13 @@ def test_training_writes_a_checkpoint_whose_onnx_is_the_network(trained):
 
 
 @pytest.mark.slow
+def test_the_exported_network_names_no_file_of_this_machine(trained):
+    network = (trained / "checkpoint" / "denoiser.onnx").read_bytes()
+    assert b".py" not in network
+    assert str(Path(__file__).parents[2]).encode() not in network
+
+
+@pytest.mark.slow
 def test_training_writes_a_model_card_that_claims_nothing_without_held_out_people(trained):
     card = (trained / "checkpoint" / CARD_FILE).read_text()
     assert card.startswith("# Model card: test")
@@ -226,8 +234,6 @@ def test_a_damaged_or_missing_file_is_named(trained, tmp_path, name):
 
 
 def test_the_recipes_in_the_repository_are_valid():
-    from pathlib import Path
-
     for path in sorted((Path(__file__).parents[2] / "recipes").glob("*.toml")):
         recipe = read_recipe(path)
         files = [source.files for source in recipe.data.sources]
