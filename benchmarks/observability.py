@@ -70,7 +70,7 @@ def main() -> None:
         explained(families.wearer(np.random.default_rng((SEED, k))), cast, strangers, asked.hours)
         for k in range(asked.wearers)
     ]
-    known = {name: np.nanmean([row[name] for row in rows], axis=0) for name in SUBSETS}
+    known = {name: _mean([row[name] for row in rows]) for name in SUBSETS}
     print(markdown(known))
     if asked.write:
         asked.write.write_text(json.dumps(stored(known), indent=1) + "\n")
