@@ -51,12 +51,17 @@ class DiffusionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class StageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One stage of training."""
+    """One stage of training.
+
+    huber_beta: errors below it, in deviations of a shape, count squared, beyond it absolute. Small
+    values aim at the median (still where little is felt), large ones at the mean.
+    """
 
     epochs: int
     steps_per_epoch: int
     batch: int = 64
     learning_rate: float = 1e-3
+    huber_beta: float = 0.3
     velocity_weight: float = 0.0
     acceleration_weight: float = 0.0
     ema_decay: float = 0.999

@@ -67,7 +67,7 @@ def loss_of(
     noise = torch.randn_like(target) * (~silent).float()[:, None, None]
     xt = add_noise(target, noise, alphas_cumprod[t][:, None, None])  # (B, W, 52)
     x0 = denoiser(xt, t.float(), features)  # (B, W, 52)
-    error = functional.smooth_l1_loss(x0, target, beta=0.3, reduction="none")
+    error = functional.smooth_l1_loss(x0, target, beta=stage.huber_beta, reduction="none")
     loss = (error * shape_weight).mean()
     if stage.velocity_weight > 0:
         velocity = functional.l1_loss(
