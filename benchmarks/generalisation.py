@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from strangers import STRANGERS
 from torch.nn.functional import smooth_l1_loss
 
 from capture.head import standard_head
@@ -27,7 +28,7 @@ from dataset_tools.families import (
     our_family,
     single_family,
 )
-from dataset_tools.recordings import Source, read_sources
+from dataset_tools.recordings import read_sources
 from dataset_tools.wearers import WIDE, WIDER, Variety
 from firmware_host.layout import FACE_12
 from model.config import DenoiserConfig, read_recipe
@@ -42,12 +43,6 @@ STEPS, BATCH, T_LAST = 2500, 64, 999
 SMALL = DenoiserConfig(width=64, layers=2, heads=4, window=24)
 ONE = Variety(0.0, 0.0, 0.0, 0.0, 0.0)
 RECIPE = Path(__file__).parents[1] / "recipes" / "base.toml"
-STRANGERS = (
-    Source(person="sentien", files="arkit/sentien/recording.csv", licence="MIT"),
-    Source(person="applicator", files="arkit/applicator/SampleTest0*.csv", licence="Apache-2.0"),
-    Source(person="S07", files="arkit/alexdjulin/S07-001.csv", licence="MIT"),
-    Source(person="animavr", files="arkit/animavr/MySlate_16[1-4]*.csv", licence="tests only"),
-)
 SEED = 4_000
 
 

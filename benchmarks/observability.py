@@ -15,12 +15,13 @@ from collections.abc import Sequence as Collection
 from pathlib import Path
 
 import numpy as np
+from strangers import STRANGERS
 
 from capture.blendshapes import ARKIT_NAMES
 from dataset_tools.casting import Cast, cast_of, draw_performance
 from dataset_tools.families import HeadFamilies, ict_family, our_family
 from dataset_tools.performance import baseline, with_routine
-from dataset_tools.recordings import Recorded, Source, read_sources
+from dataset_tools.recordings import Recorded, read_sources
 from dataset_tools.virtual_imu import VirtualWearer
 from firmware_host.layout import FACE_12
 from model.config import read_recipe
@@ -32,12 +33,6 @@ from model.sequences import Sequence
 LAGS = tuple(range(-60, 61, 6))  # rows at 60 Hz; negative looks ahead
 STRENGTH = 300.0
 RECIPE = Path(__file__).parents[1] / "recipes" / "base.toml"
-STRANGERS = (
-    Source(person="sentien", files="arkit/sentien/recording.csv", licence="MIT"),
-    Source(person="applicator", files="arkit/applicator/SampleTest0*.csv", licence="Apache-2.0"),
-    Source(person="S07", files="arkit/alexdjulin/S07-001.csv", licence="MIT"),
-    Source(person="animavr", files="arkit/animavr/MySlate_16[1-4]*.csv", licence="tests only"),
-)
 FACE = tuple(FACE_12.names[i] for i in FACE_12.face_indices)
 SUBSETS: dict[str, tuple[str, ...]] = {
     "11": FACE,

@@ -171,7 +171,7 @@ class _Session:
                 stack.push_async_callback(_cancelled, tasks[HUB])
             try:
                 await self._watch(tasks, stops)
-            except BaseException:
+            except BaseException:  # whatever it was: the file is closed as it is, for recovery
                 self._abandon()
                 raise
         return await self._finish()

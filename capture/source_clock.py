@@ -35,15 +35,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 
     def clock_map(self) -> ClockMap:
         """The map that these numbers describe."""
-        return ClockMap(
-            self.device_origin_ns,
-            self.host_origin_ns,
-            self.rate,
-            self.start_ns,
-            self.end_ns,
-            self.residual_p50_s,
-            self.residual_p95_s,
-        )
+        return _map_of(self)
 
 
 class SourceClock(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,15 +59,7 @@ class SourceClock(msgspec.Struct, frozen=True, kw_only=True):
 
     def clock_map(self) -> ClockMap:
         """The map of the longest stretch."""
-        return ClockMap(
-            self.device_origin_ns,
-            self.host_origin_ns,
-            self.rate,
-            self.start_ns,
-            self.end_ns,
-            self.residual_p50_s,
-            self.residual_p95_s,
-        )
+        return _map_of(self)
 
     def to_host(self, device_ns: Ints, arrival_ns: Ints) -> Ints:
         """Host times (N,) of N readings, each by the map of the stretch in which it arrived."""
@@ -91,6 +75,18 @@ class SourceClock(msgspec.Struct, frozen=True, kw_only=True):
         for number, stretch in enumerate(self.stretches):
             host_ns[of == number] = stretch.clock_map().to_host(device_ns[of == number])
         return host_ns
+
+
+def _map_of(numbers: Stretch | SourceClock) -> ClockMap:
+    return ClockMap(
+        numbers.device_origin_ns,
+        numbers.host_origin_ns,
+        numbers.rate,
+        numbers.start_ns,
+        numbers.end_ns,
+        numbers.residual_p50_s,
+        numbers.residual_p95_s,
+    )
 
 
 def fit_source(device_ns: Ints, arrival_ns: Ints) -> SourceClock | None:

@@ -34,7 +34,7 @@ def open_network(checkpoint: Checkpoint) -> Denoise:
         session = onnxruntime.InferenceSession(
             str(checkpoint.onnx_path), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:
+    except Exception as error:  # its classes share no other base, and their module is private
         raise DataError(f"{checkpoint.onnx_path}: ONNX Runtime cannot load it: {error}") from error
 
     _check_fits(checkpoint, session)
