@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES
+from dataset_tools.actions import range_of_motion
 from dataset_tools.composition import Composition, compose, recite
 from dataset_tools.curves import RATE_HZ, Array
 from dataset_tools.motion import head_motion
@@ -142,6 +143,15 @@ def generate_performance(seed: int, duration_s: float, language: str = "english"
     if duration_s < 1.0:
         raise ValueError(f"a performance lasts at least 1 s, got {duration_s:g}")
     return _composed(compose(duration_s, np.random.default_rng(seed), known_language(language)))
+
+
+def exercise(seed: int, duration_s: float) -> Performance:
+    """A range of motion, one action after the other, by a head that is held fairly still."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
+    weights = range_of_motion(time_s, rng)
+    quat = head_motion(time_s, rng, weights, level=float(rng.uniform(0.1, 0.8)))
+    return Performance(time_s, weights, quat, np.ones(len(time_s), bool))
 
 
 def say(text: str, seed: int, language: str = "english") -> Performance:

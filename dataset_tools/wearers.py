@@ -43,6 +43,15 @@ WIDE = Variety()
 # For training on one family of heads: responses vary as much as between kinds of heads. Where
 # several families are there to train on, it costs more than it gives (docs/generalisation.md).
 WIDER = Variety(response_strength=0.3, response_turn_rad=0.35, response_stray=0.1)
+# The same face a few millimetres away (`donned_again`).
+ELSEWHERE = Variety(
+    shape_strength=0.0,
+    site_strength=0.1,
+    site_turn_rad=0.1,
+    response_strength=0.15,
+    response_turn_rad=0.15,
+    response_stray=0.05,
+)
 
 HeadSource = Callable[[np.random.Generator], Head]
 
@@ -126,4 +135,19 @@ def blend(first: SiteModel, second: SiteModel, share: float) -> SiteModel:
         first.rotation * (1 - share) + second.rotation * share,
         first.translation * (1 - share) + second.translation * share,
         first.position * (1 - share) + second.position * share,
+    )
+
+
+def donned_again(
+    wearer: VirtualWearer, rng: np.random.Generator, mounting_rad: float = float(np.radians(5.0))
+) -> VirtualWearer:
+    """The same face on another day: sensors a few millimetres away and turned, the same chips.
+
+    How a patch answers changes as it does between places some 5 mm apart.
+    """
+    error = rotations.from_vector(rng.normal(0.0, mounting_rad, (len(wearer.sites.position), 3)))
+    return replace(
+        wearer,
+        sites=vary(wearer.sites, rng, ELSEWHERE),
+        quat_head_from_sensor=rotations.multiply(error, wearer.quat_head_from_sensor),
     )

@@ -1,4 +1,5 @@
-"""A checkpoint: a folder with `checkpoint.json`, `denoiser.onnx` and `baselines.safetensors`.
+"""A checkpoint: a folder with `checkpoint.json`, `denoiser.onnx`, `baselines.safetensors` and
+`belief.safetensors`.
 
 Facts travel with weights: layout, names, normalisation, diffusion settings, hashes and licences of
 the training data. Loading runs no code from the folder and refuses what it does not know by name.
@@ -21,12 +22,15 @@ from firmware_host.layout import SensorLayout, layout_from_dict
 from firmware_host.samples import Floats
 from model.baselines import Ridge
 from model.config import DiffusionConfig
+from model.kalman import Belief, Dynamics
+from model.wearer import FELT, SiteResponses
 
-SCHEMA_VERSION = 1
-FEATURES_VERSION = 1
+SCHEMA_VERSION = 2
+FEATURES_VERSION = 2
 SHIPPED = Path(__file__).parent / "shipped" / "base"
 
-_JSON, _ONNX, _BASELINES = "checkpoint.json", "denoiser.onnx", "baselines.safetensors"
+_JSON, _ONNX = "checkpoint.json", "denoiser.onnx"
+_BASELINES, _BELIEF = "baselines.safetensors", "belief.safetensors"
 _LARGEST_BYTES = 256 << 20
 
 
@@ -35,7 +39,7 @@ class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     target_scale, rest_weights: 52 numbers in canonical order; the network speaks change from rest
     divided by target_scale, and rest_weights is the prior for a person's resting face.
-    baselines_sha256: set by `save_checkpoint`; empty in checkpoints made before it was kept.
+    baselines_sha256, belief_sha256: set by `save_checkpoint`.
     """
 
     name: str
@@ -52,13 +56,17 @@ class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     simulated: bool = True
     software: str = ""
     baselines_sha256: str = ""
+    belief_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
     features_version: int = FEATURES_VERSION
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A loaded checkpoint. mean_change: (52,) of the training data, the mean-face baseline."""
+    """A loaded checkpoint.
+
+    mean_change: (52,) of the training data, the mean-face baseline. belief: about a stranger.
+    """
 
     folder: Path
     facts: CheckpointFacts
@@ -67,6 +75,7 @@ class Checkpoint:
     rest_weights: Floats
     mean_change: Floats
     ridge: Ridge
+    belief: Belief
 
     @property
     def onnx_path(self) -> Path:
@@ -99,14 +108,37 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
         mean = tensors["mean_change"].astype(np.float32)
     except KeyError as error:
         raise DataError(f"{folder / _BASELINES}: tensor {error.args[0]!r} is missing") from error
+    layout = _layout(folder / _JSON, facts)
     return Checkpoint(
         folder=folder,
         facts=facts,
-        layout=_layout(folder / _JSON, facts),
+        layout=layout,
         target_scale=np.array(facts.target_scale, np.float32),
         rest_weights=np.array(facts.rest_weights, np.float32),
         mean_change=mean,
         ridge=ridge,
+        belief=_belief(folder / _BELIEF, facts.belief_sha256, len(layout.face_indices)),
+    )
+
+
+def _belief(path: Path, sha256: str, sites: int) -> Belief:
+    tensors = _read_tensors(path, sha256)
+    shapes = len(FELT)
+    expected = {
+        "responses_mean": (sites, 3, shapes),
+        "responses_covariance": (sites, 3 * shapes, 3 * shapes),
+        "dynamics_noise": (shapes, shapes),
+        "dynamics": (2,),
+    }
+    for name, shape in expected.items():
+        found = tensors[name].shape if name in tensors else None
+        if found != shape:
+            raise DataError(f"{path}: expected tensor {name!r} of shape {shape}, got {found}")
+    exact = {name: tensors[name].astype(np.float64) for name in expected}
+    damping, spring = (float(v) for v in exact["dynamics"])
+    return Belief(
+        SiteResponses(exact["responses_mean"], exact["responses_covariance"]),
+        Dynamics(damping, spring, exact["dynamics_noise"]),
     )
 
 
@@ -158,7 +190,7 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
 
     contents = _bounded(path)
     if sha256 and hashlib.sha256(contents).hexdigest() != sha256:
-        raise DataError(f"{path} is not the baselines that {_JSON} names (hash differs)")
+        raise DataError(f"{path} is not the file that {_JSON} names (hash differs)")
     try:
         return load(contents)
     except SafetensorError as error:
@@ -166,7 +198,7 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
 
 
 def save_checkpoint(
-    folder: Path, facts: CheckpointFacts, mean_change: Floats, ridge: Ridge
+    folder: Path, facts: CheckpointFacts, mean_change: Floats, ridge: Ridge, belief: Belief
 ) -> None:
     """Write everything but the network, whose ONNX file must already lie in `folder`."""
     from safetensors.numpy import save_file
@@ -178,7 +210,18 @@ def save_checkpoint(
         "mean_change": np.asarray(mean_change, np.float32),
     }
     save_file(tensors, str(folder / _BASELINES))
-    facts = msgspec.structs.replace(facts, baselines_sha256=file_sha256(folder / _BASELINES))
+    believed: dict[str, NDArray[Any]] = {
+        "responses_mean": belief.responses.mean.astype(np.float32),
+        "responses_covariance": belief.responses.covariance.astype(np.float32),
+        "dynamics": np.array([belief.dynamics.damping, belief.dynamics.spring], np.float32),
+        "dynamics_noise": belief.dynamics.noise.astype(np.float32),
+    }
+    save_file(believed, str(folder / _BELIEF))
+    facts = msgspec.structs.replace(
+        facts,
+        baselines_sha256=file_sha256(folder / _BASELINES),
+        belief_sha256=file_sha256(folder / _BELIEF),
+    )
     (folder / _JSON).write_bytes(msgspec.json.format(msgspec.json.encode(facts)))
 
 

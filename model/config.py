@@ -9,13 +9,18 @@ from firmware_host.errors import ConfigError
 
 
 class DenoiserConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Size of the network. `window` is in rows at 60 Hz."""
+    """Size of the network. `window` is in rows at 60 Hz.
+
+    gated: the filter's estimates follow the features, and a gate per shape says how much of them
+    the answer begins with.
+    """
 
     width: int = 128
     layers: int = 4
     heads: int = 4
     window: int = 64
     dropout: float = 0.1
+    gated: bool = True
 
     def __post_init__(self) -> None:
         if min(self.width, self.layers, self.heads, self.window) < 1:
@@ -65,6 +70,22 @@ class StageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     velocity_weight: float = 0.0
     acceleration_weight: float = 0.0
     ema_decay: float = 0.999
+    expert_dropout: float = 0.1
+
+
+class WearerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of the wearers in training.
+
+    prior_wearers: how many make the belief about a stranger. enrolled_share: of sequences, how many
+    wearers were enrolled before, for a time between the two enrolment_s. redonned_share: of those,
+    how many have put their sensors on anew since. slot_dropout: chance of a slot to be dead, in
+    half of all sequences.
+    """
+
+    prior_wearers: int = 1200
+    enrolled_share: float = 0.5
+    enrolment_s: tuple[float, float] = (45.0, 120.0)
+    redonned_share: float = 0.2
     slot_dropout: float = 0.1
 
 
@@ -83,6 +104,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     layout: str = "face-12"
     denoiser: DenoiserConfig = DenoiserConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
+    wearer: WearerConfig = WearerConfig()
     refine_takes: str = ""
 
 

@@ -18,12 +18,16 @@ WEIGHTS = len(ARKIT_NAMES)
 class Denoiser(nn.Module):
     """Predict clean weights x0 of every row of a window from noisy ones and IMU features.
 
+    x0 is what the network says plus, where `config.gated`, a gate per shape times the filter's
+    estimate: the last 104 inputs (`model.kalman`), change from rest and its deviation.
+
     Row k sees rows ≤ k only. Weights are changes from rest divided by `target_scale`
     (`model.checkpoint`); features are divided by their training deviation inside.
     """
 
     feature_mean: Tensor
     feature_scale: Tensor
+    target_scale: Tensor
 
     def __init__(self, features: int, config: DenoiserConfig) -> None:
         super().__init__()
@@ -31,6 +35,7 @@ class Denoiser(nn.Module):
         self.window = config.window
         self.register_buffer("feature_mean", torch.zeros(features))
         self.register_buffer("feature_scale", torch.ones(features))
+        self.register_buffer("target_scale", torch.ones(WEIGHTS))
         self.embed_features = nn.Linear(features, width)
         self.embed_weights = nn.Linear(WEIGHTS, width)
         self.position = nn.Parameter(0.02 * torch.randn(config.window, width))
@@ -40,9 +45,10 @@ class Denoiser(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.to_weights = nn.Linear(width, WEIGHTS)
-        # A fresh network predicts "no change from rest", which is the safe answer.
+        # A fresh network adds nothing to half of the filter's estimate, which is the safe answer.
         nn.init.zeros_(self.to_weights.weight)
         nn.init.zeros_(self.to_weights.bias)
+        self.to_gate = nn.Linear(width, WEIGHTS) if config.gated else None
 
     def forward(self, xt: Tensor, t: Tensor, features: Tensor) -> Tensor:
         """x0 (B, W, 52) from xt (B, W, 52), t (B,) float timesteps, features (B, W, F)."""
@@ -53,7 +59,12 @@ class Denoiser(nn.Module):
         x = x + self.position + time[:, None]  # (B, W, D)
         for block in self.blocks:
             x = block(x)  # (B, W, D)
-        return self.to_weights(self.norm(x))  # type: ignore[no-any-return]  # (B, W, 52)
+        x = self.norm(x)
+        answer: Tensor = self.to_weights(x)  # (B, W, 52)
+        if self.to_gate is None:
+            return answer
+        estimate = features[..., -2 * WEIGHTS : -WEIGHTS] / self.target_scale  # (B, W, 52)
+        return answer + torch.sigmoid(self.to_gate(x)) * estimate
 
 
 class Block(nn.Module):

@@ -17,7 +17,7 @@ from model.card import CARD_FILE, model_card
 from model.checkpoint import CheckpointFacts, load_checkpoint, save_checkpoint
 from model.config import Recipe
 from model.denoiser import WEIGHTS, Denoiser
-from model.features import feature_count
+from model.kalman import input_count
 from model.train import Trained
 
 
@@ -42,7 +42,7 @@ def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: s
         validation=trained.validation,
         software=software,
     )
-    save_checkpoint(folder, facts, trained.mean_change, trained.ridge)
+    save_checkpoint(folder, facts, trained.mean_change, trained.ridge, trained.belief)
     parameters = sum(p.numel() for p in trained.denoiser.parameters())
     (folder / CARD_FILE).write_text(model_card(facts, parameters), encoding="utf-8")
 
@@ -91,7 +91,7 @@ def load_denoiser(folder: Path) -> Denoiser:
     """
     facts = load_checkpoint(folder).facts
     recipe = msgspec.convert(facts.recipe, Recipe)
-    network = Denoiser(feature_count(LAYOUTS[recipe.layout]), recipe.denoiser)
+    network = Denoiser(input_count(LAYOUTS[recipe.layout]), recipe.denoiser)
     path = folder / "denoiser.safetensors"
     try:
         network.load_state_dict(load_file(path))

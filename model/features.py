@@ -8,6 +8,8 @@ For a patch that turns by A w and moves by B w on the head (docs/sensing.md):
 The lever arm (α× + ω×ω×)(r_i − r_ref) is removed with the positions of the layout.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -29,6 +31,7 @@ _STALE_ROWS = 6
 # Divisors that bring typical values near one; physical, so that they need no training data.
 _RATE_SCALE, _FORCE_SCALE, _ANGLE_SCALE = 0.5, 1.0, 0.1
 PER_SLOT = 9
+_UP = np.array([0.0, 1.0, 0.0])
 
 
 def feature_count(layout: SensorLayout) -> int:
@@ -63,7 +66,7 @@ def features(rows: Array, layout: SensorLayout, calibration: Calibration) -> Flo
     per_slot = np.concatenate(
         (relative_rate / _RATE_SCALE, relative_force / _FORCE_SCALE, angle / _ANGLE_SCALE), axis=-1
     )
-    tilt = head_force / GRAVITY_M_S2 - np.array([0.0, 1.0, 0.0])
+    tilt = head_force / GRAVITY_M_S2 - _UP
     heard = fresh[:, [reference]]
     parts = (
         per_slot.reshape(len(rows), -1),
@@ -72,6 +75,35 @@ def features(rows: Array, layout: SensorLayout, calibration: Calibration) -> Flo
         np.where(heard, tilt, 0.0),
     )
     return np.concatenate(parts, axis=-1, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Perceived:
+    """Feature rows in physical units, head frame. R face sites.
+
+    rate: (T, R, 3) rad/s relative to the reference. force: (T, R, 3) m/s² relative to it and to
+    rest. heard: (T, R). head_rate: (T, 3) rad/s. head_force: (T, 3) m/s².
+    """
+
+    rate: Array
+    force: Array
+    heard: NDArray[np.bool_]
+    head_rate: Array
+    head_force: Array
+
+
+def perceived(features: Floats, sites: int) -> Perceived:
+    """Take feature rows apart again; `sites` is the number of face slots."""
+    rows = np.asarray(features, float)
+    per_slot = rows[:, : sites * PER_SLOT].reshape(len(rows), sites, PER_SLOT)
+    rest = rows[:, sites * PER_SLOT :]
+    return Perceived(
+        rate=per_slot[..., :3] * _RATE_SCALE,
+        force=per_slot[..., 3:6] * _FORCE_SCALE,
+        heard=rest[:, :sites] > 0,
+        head_rate=rest[:, sites : sites + 3] * _RATE_SCALE,
+        head_force=(rest[:, sites + 3 : sites + 6] + _UP) * GRAVITY_M_S2,
+    )
 
 
 def _hold(rows: Array) -> tuple[Array, NDArray[np.bool_]]:

@@ -8,7 +8,7 @@ from capture.blendshapes import ARKIT_NAMES
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 from model.checkpoint import Checkpoint
-from model.features import feature_count
+from model.kalman import input_count
 from model.predictor import Denoise
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _check_fits(checkpoint: Checkpoint, session: "InferenceSession") -> None:
     expected = {
         "xt": [1, window, weights],
         "t": [1],
-        "features": [1, window, feature_count(checkpoint.layout)],
+        "features": [1, window, input_count(checkpoint.layout)],
         "x0": [1, window, weights],
     }
     tensors = (*session.get_inputs(), *session.get_outputs())

@@ -23,6 +23,8 @@ from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
 from model.features import HISTORY_ROWS, features
 from model.head import HeadRotation
+from model.kalman import RunningFilter, WeightFilter
+from model.wearer import SiteResponses
 
 Array = NDArray[np.float64]
 Denoise = Callable[[Floats, int, Floats], Floats]
@@ -67,9 +69,11 @@ class Predictor:
     Args:
         checkpoint: facts and normalisation.
         worn: the layout that the pushed blocks have, in their slot order.
-        denoise: (xt (1, W, 52), timestep, features (1, W, F)) → x0; see `model.network`.
+        denoise: (xt (1, W, 52), timestep, inputs (1, W, F)) → x0; see `model.network`.
         opening: when the wearer rests and does the routine.
         postponed: the opening has yet to begin; only its length counts, and `begin` says the rest.
+        responses: what is known of the wearer's sites, in the checkpoint's slot order; None where
+            nobody was enrolled.
 
     Raises:
         ConfigError: `worn` has a slot the checkpoint does not know, or no head reference.
@@ -83,6 +87,7 @@ class Predictor:
         opening: Opening | None = None,
         noise_seed: int = 0,
         postponed: bool = False,
+        responses: SiteResponses | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._order = select_slots(checkpoint.layout, worn)
@@ -104,6 +109,9 @@ class Predictor:
         self._first_ns: int | None = None
         self._stage = 0  # 0 waiting for rest, 1 rest known, 2 routine known as well
         self._head = HeadRotation(_LATE_ROWS)
+        belief = checkpoint.belief
+        weight_filter = WeightFilter(responses or belief.responses, belief.dynamics)
+        self._filter = RunningFilter(weight_filter, checkpoint.facts.window)
         self._newest_ns = 0
         self._last_heard_tick: int | None = None
         self._change = np.zeros(len(ARKIT_NAMES), np.float32)
@@ -187,16 +195,17 @@ class Predictor:
             self._last_heard_tick = tick
             window = self._checkpoint.facts.window
             seen = features(rows, self._layout, self._calibration)[-window:]
-            self._change = self._sample(tick, seen[None])[0, -1] * self._checkpoint.target_scale
+            inputs = np.concatenate((seen, self._filter.advance(tick, seen)), axis=1)
+            self._change = self._sample(tick, inputs[None])[0, -1] * self._checkpoint.target_scale
             return float(heard[face].mean())
         silent_s = (tick - (self._last_heard_tick or tick)) / TICK_HZ
         if silent_s > _HOLD_S:
             self._change = self._change * np.float32(np.exp(-1.0 / (TICK_HZ * _DECAY_S)))
         return 0.0
 
-    def _sample(self, tick: int, seen: Floats) -> Floats:
+    def _sample(self, tick: int, inputs: Floats) -> Floats:
         """DDIM from this tick's noise: every row keeps its own noise as the window slides."""
-        window = seen.shape[1]
+        window = inputs.shape[1]
         noise = np.zeros((1, window, len(ARKIT_NAMES)), np.float32)
         scale = self._checkpoint.facts.diffusion.noise_scale
         if scale > 0:
@@ -204,7 +213,7 @@ class Predictor:
                 rng = np.random.default_rng((self._noise_seed, max(tick - window + 1 + row, 0)))
                 noise[0, row] = scale * rng.standard_normal(len(ARKIT_NAMES))
         sampled = sample_ddim(
-            lambda xt, t: self._denoise(xt, t, seen), noise, self._alphas_cumprod, self._timesteps
+            lambda xt, t: self._denoise(xt, t, inputs), noise, self._alphas_cumprod, self._timesteps
         )
         return np.asarray(sampled, np.float32)
 

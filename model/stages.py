@@ -7,11 +7,9 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from firmware_host.layout import SensorLayout
 from model.config import DiffusionConfig, StageConfig
 from model.denoiser import WEIGHTS, Denoiser
 from model.diffusion import add_noise
-from model.features import PER_SLOT
 from model.sequences import Sequence
 
 # Half the batch trains at pure noise, where sampling starts; half of that with the noise at zero,
@@ -22,30 +20,36 @@ _PURE_NOISE_SHARE = 0.5
 def draw_batch(
     sequences: Collection[Sequence], window: int, batch: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Random windows: features (B, W, F) and change (B, W, 52), long sequences more often."""
+    """Random windows: inputs (B, W, F) and change (B, W, 52), long sequences more often."""
     room = np.array([max(len(s.features) - window, 0) for s in sequences], float)
     chosen = rng.choice(len(sequences), batch, p=room / room.sum())
     starts = [int(rng.integers(len(sequences[i].features) - window)) for i in chosen]
     pairs = list(zip(chosen, starts, strict=True))
-    seen = np.stack([sequences[i].features[k : k + window] for i, k in pairs])
+    seen = np.stack([sequences[i].inputs(k, k + window) for i, k in pairs])
     change = np.stack([sequences[i].change[k : k + window] for i, k in pairs])
     return torch.from_numpy(seen).float(), torch.from_numpy(change).float()
 
 
-def drop_slots(features: Tensor, layout: SensorLayout, probability: float) -> Tensor:
-    """Silence each face slot of each example with `probability`, as if its cable were loose."""
-    count = len(layout.face_indices)
-    kept = (torch.rand(len(features), 1, count, device=features.device) >= probability).float()
-    head = count * PER_SLOT
-    mask = torch.cat(
+def drop_experts(inputs: Tensor, raw: int, probability: float) -> Tensor:
+    """Hide, in each example with `probability`, either the raw features or the filter's estimates.
+
+    Neither is to be leant on alone. A hidden filter says "no change, and I do not know". Inputs
+    (B, W, raw) without estimates stay as they are.
+    """
+    if inputs.shape[-1] == raw:
+        return inputs
+    drawn = torch.rand(len(inputs), 1, 1, device=inputs.device)
+    features, change, spread = torch.split(inputs, [raw, WEIGHTS, WEIGHTS], dim=-1)
+    deaf = drawn < probability
+    blind = (drawn >= probability) & (drawn < 2 * probability)
+    return torch.cat(
         (
-            kept.repeat_interleave(PER_SLOT, dim=-1),
-            kept,
-            torch.ones(len(features), 1, features.shape[-1] - head - count, device=kept.device),
+            features.masked_fill(deaf, 0.0),
+            change.masked_fill(blind, 0.0),
+            spread.masked_fill(blind, 1.0),
         ),
         dim=-1,
-    )  # (B, 1, F)
-    return features * mask
+    )
 
 
 def loss_of(
@@ -84,7 +88,7 @@ def loss_of(
 
 @torch.no_grad()
 def predict_sequence(
-    denoiser: Denoiser, features: np.ndarray, num_train_timesteps: int
+    denoiser: Denoiser, inputs: np.ndarray, num_train_timesteps: int
 ) -> np.ndarray:
     """One-step estimate of the scaled change (T, 52): for validation, not for live use.
 
@@ -92,7 +96,7 @@ def predict_sequence(
     they would live.
     """
     window, hop = denoiser.window, denoiser.window // 2
-    padded = np.concatenate((np.repeat(features[:1], window, axis=0), features))
+    padded = np.concatenate((np.repeat(inputs[:1], window, axis=0), inputs))
     ends = np.arange(window + hop, len(padded) + hop, hop).clip(max=len(padded))
     batch = np.stack([padded[end - window : end] for end in ends]).astype(np.float32)
     seen = torch.from_numpy(batch)

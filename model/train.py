@@ -21,13 +21,14 @@ from firmware_host.errors import ConfigError
 from firmware_host.layout import LAYOUTS, SensorLayout
 from model.baselines import Ridge, fit_ridge, mean_change
 from model.config import Recipe, StageConfig
-from model.data import draw_sequences, plain_sequences
+from model.data import Acquaintance, belief_of, draw_sequences, plain_sequences
 from model.denoiser import Denoiser
 from model.diffusion import cosine_alphas_cumprod
 from model.features import feature_count
+from model.kalman import Belief, input_count
 from model.metrics import correlation, mae_offset_free, without_offset
 from model.sequences import Sequence
-from model.stages import draw_batch, drop_slots, loss_of, predict_sequence
+from model.stages import draw_batch, drop_experts, loss_of, predict_sequence
 
 STATE_FILE = "state.safetensors"
 PROGRESS_FILE = "progress.json"
@@ -47,6 +48,7 @@ class Trained:
     rest_weights: np.ndarray
     mean_change: np.ndarray
     ridge: Ridge
+    belief: Belief
     recorded: list[Recorded]
     validation: dict[str, float]
 
@@ -54,8 +56,8 @@ class Trained:
 class _Epochs:
     """Draws the next epoch's data in a second process while the current one trains."""
 
-    def __init__(self, recipe: Recipe, root: Path) -> None:
-        self._recipe, self._root = recipe, root
+    def __init__(self, recipe: Recipe, root: Path, belief: Belief) -> None:
+        self._recipe, self._root, self._belief = recipe, root, belief
         self._pool = ProcessPoolExecutor(
             1, mp_context=get_context("spawn"), initializer=end_with_parent
         )
@@ -81,7 +83,7 @@ class _Epochs:
         return sequences
 
     def _ask(self, epoch: int) -> None:
-        future = self._pool.submit(_draw_epoch, self._recipe, self._root, epoch)
+        future = self._pool.submit(_draw_epoch, self._recipe, self._root, self._belief, epoch)
         self._next = (epoch, future)
 
     def close(self) -> None:
@@ -89,7 +91,7 @@ class _Epochs:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _draw_epoch(recipe: Recipe, root: Path, epoch: int) -> list[Sequence]:
+def _draw_epoch(recipe: Recipe, root: Path, belief: Belief, epoch: int) -> list[Sequence]:
     import msgspec
 
     families = _families(recipe, root)
@@ -97,7 +99,8 @@ def _draw_epoch(recipe: Recipe, root: Path, epoch: int) -> list[Sequence]:
     if epoch >= recipe.pretrain.epochs:
         data = msgspec.structs.replace(data, generated_share=0.0)
     rng = np.random.default_rng((recipe.seed, epoch))
-    return draw_sequences(read_sources(data.sources, root), families, data, rng)
+    recorded = read_sources(data.sources, root)
+    return draw_sequences(recorded, families, data, rng, met=Acquaintance(belief, recipe.wearer))
 
 
 def _families(recipe: Recipe, root: Path) -> HeadFamilies:
@@ -132,8 +135,10 @@ def train(
     layout = _layout(recipe)
     recorded = read_sources(recipe.data.sources, root)
     held_out = read_sources(recipe.data.held_out, root)
-    validation = plain_sequences(held_out, _families(recipe, root), 3, recipe.seed + 1)
-    epochs = _Epochs(recipe, root)
+    families = _families(recipe, root)
+    belief = belief_of(recorded, families, recipe.wearer.prior_wearers, recipe.seed)
+    validation = plain_sequences(held_out, families, 3, recipe.seed + 1, belief=belief)
+    epochs = _Epochs(recipe, root, belief)
     try:
         first = epochs.get(0)
         run = _Run(recipe, layout, first, out)
@@ -145,7 +150,7 @@ def train(
     rest = np.mean([s.baseline for s in first if s.person != "generated"] or [first[0].baseline], 0)
     scored = run.judge(validation)
     scored |= {f"ridge_{k}": v for k, v in _judge_ridge(ridge, validation).items()}
-    return Trained(run.averaged(), run.scale.numpy(), rest, mean, ridge, recorded, scored)
+    return Trained(run.averaged(), run.scale.numpy(), rest, mean, ridge, belief, recorded, scored)
 
 
 class _Run:
@@ -155,12 +160,13 @@ class _Run:
         self, recipe: Recipe, layout: SensorLayout, first: list[Sequence], out: Path
     ) -> None:
         self._recipe, self._layout, self._out = recipe, layout, out
-        self._denoiser = Denoiser(feature_count(layout), recipe.denoiser)
-        seen = np.concatenate([s.features[::10] for s in first]).astype(np.float32)
+        self._denoiser = Denoiser(input_count(layout), recipe.denoiser)
+        seen = np.concatenate([s.inputs()[::10] for s in first]).astype(np.float32)
         change = np.concatenate([s.change[::10] for s in first]).astype(np.float32)
         self._denoiser.feature_mean.copy_(torch.from_numpy(seen.mean(axis=0)))
         self._denoiser.feature_scale.copy_(torch.from_numpy(seen.std(axis=0).clip(min=0.02)))
         self.scale = torch.from_numpy(change.std(axis=0).clip(min=_SMALLEST_SCALE))
+        self._denoiser.target_scale.copy_(self.scale)
         # Between equal weight per shape (correlation) and weight by size (absolute error).
         self._shape_weight = (self.scale / self.scale.mean()) ** 0.5
         self._ema = {k: v.clone() for k, v in self._denoiser.state_dict().items()}
@@ -222,7 +228,7 @@ class _Run:
         rng: np.random.Generator,
     ) -> float:
         seen, change = draw_batch(sequences, self._denoiser.window, stage.batch, rng)
-        seen = drop_slots(seen, self._layout, stage.slot_dropout * float(rng.random() < 0.5))
+        seen = drop_experts(seen, feature_count(self._layout), stage.expert_dropout)
         loss = loss_of(
             self._denoiser,
             seen,
@@ -242,7 +248,7 @@ class _Run:
 
     def averaged(self) -> Denoiser:
         """The network with exponentially averaged weights, in eval mode."""
-        network = Denoiser(feature_count(self._layout), self._recipe.denoiser)
+        network = Denoiser(input_count(self._layout), self._recipe.denoiser)
         network.load_state_dict(self._ema)
         return network.eval()
 
@@ -252,7 +258,7 @@ class _Run:
         steps = self._recipe.diffusion.num_train_timesteps
         return judge(
             sequences,
-            lambda s: predict_sequence(network, np.asarray(s.features, np.float32), steps) * scale,
+            lambda s: predict_sequence(network, np.asarray(s.inputs(), np.float32), steps) * scale,
         )
 
     def _log(

@@ -14,6 +14,8 @@ from model.baselines import LAGS, Ridge
 from model.checkpoint import Checkpoint, CheckpointFacts
 from model.config import DiffusionConfig
 from model.features import feature_count
+from model.kalman import Belief, Dynamics
+from model.wearer import FELT, responses_prior
 
 WINDOW = 8
 
@@ -44,7 +46,15 @@ def checkpoint_with(**diffusion: float) -> Checkpoint:
         rest_weights=np.full(52, 0.05, np.float32),
         mean_change=np.zeros(52, np.float32),
         ridge=ridge,
+        belief=belief_about_anybody(),
     )
+
+
+def belief_about_anybody() -> Belief:
+    rng = np.random.default_rng(1)
+    mean = rng.normal(0.0, 0.1, (len(FACE_12.face_indices), 3, 52))
+    drawn = mean * np.exp(rng.normal(0.0, 0.3, (200, *mean.shape)))
+    return Belief(responses_prior(drawn), Dynamics(0.9, 0.6, 0.01 * np.eye(len(FELT))))
 
 
 @pytest.fixture(scope="session")
