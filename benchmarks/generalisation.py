@@ -40,7 +40,7 @@ from model.stages import draw_batch, predict_sequence
 from model.train import judge
 
 STEPS, BATCH, T_LAST = 2500, 64, 999
-SMALL = DenoiserConfig(width=64, layers=2, heads=4, window=24)
+SMALL = DenoiserConfig(width=64, layers=2, heads=4, window=24, gated=False)
 ONE = Variety(0.0, 0.0, 0.0, 0.0, 0.0)
 RECIPE = Path(__file__).parents[1] / "recipes" / "base.toml"
 SEED = 4_000

@@ -23,7 +23,7 @@ from firmware_host.samples import Floats
 from model.baselines import Ridge
 from model.config import DiffusionConfig
 from model.kalman import Belief, Dynamics
-from model.wearer import FELT, SiteResponses
+from model.responses import FELT, SiteResponses
 
 SCHEMA_VERSION = 2
 FEATURES_VERSION = 2

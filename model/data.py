@@ -30,8 +30,8 @@ from dataset_tools.wearers import donned_again
 from model.config import WearerConfig
 from model.features import features
 from model.kalman import Belief, WeightFilter, filtered, fit_dynamics
+from model.responses import SiteResponses, enrolled, responses_prior
 from model.sequences import Sequence
-from model.wearer import SiteResponses, enrolled, responses_prior
 
 _ALL_HEARD: NDArray[np.int64] = np.array([], np.int64)
 

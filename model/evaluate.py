@@ -126,6 +126,17 @@ def ridge_at(
 
     host_ns: (T,) when faces were predicted, increasing; ticks may be missing between them.
     """
+    seen, at = seen_around(host_ns, recording, checkpoint, alignment)
+    change = checkpoint.ridge.predict(np.clip(seen, -20.0, 20.0))
+    return np.asarray(np.clip(checkpoint.rest_weights + change, 0.0, 1.0)[at])
+
+
+def seen_around(
+    host_ns: NDArray[np.int64], recording: Recording, checkpoint: Checkpoint, alignment: Alignment
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Feature rows without a hole from some seconds before the first of `host_ns` to the last, and
+    which of them are at host_ns.
+    """
     predictor = _calibrated(recording, checkpoint)
     times = sample_times_s(recording, alignment)
     time_ns = np.rint(times * 1e9).astype(np.int64) + alignment.origin_ns
@@ -139,9 +150,7 @@ def ridge_at(
         first,
         last - first + 1,
     )
-    seen = features(rows, predictor.layout, predictor.calibration)
-    change = checkpoint.ridge.predict(np.clip(seen, -20.0, 20.0))
-    return np.asarray(np.clip(checkpoint.rest_weights + change, 0.0, 1.0)[ticks - first])
+    return features(rows, predictor.layout, predictor.calibration), ticks - first
 
 
 def _calibrated(recording: Recording, checkpoint: Checkpoint) -> Predictor:

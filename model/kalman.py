@@ -27,7 +27,7 @@ from capture.resample import TICK_HZ
 from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
 from model.features import feature_count, perceived
-from model.wearer import FELT, SiteResponses, turned_by
+from model.responses import FELT, SiteResponses, turned_by
 
 Array = NDArray[np.float64]
 

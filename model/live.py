@@ -31,6 +31,7 @@ from model.driving import Driver
 from model.network import open_network
 from model.predict import opening_of
 from model.predictor import Opening, Predictor
+from model.wearer import Wearer
 
 Result = TypeVar("Result")
 
@@ -65,6 +66,7 @@ class LiveFace:
         checkpoint: Checkpoint,
         publish: Callable[[bytes], None],
         recorded: bool = False,
+        wearer: Wearer | None = None,
     ) -> None:
         select_slots(checkpoint.layout, rig.sensor_layout)  # refuse now, not in the first second
         self._rig, self._checkpoint, self._publish = rig, checkpoint, publish
@@ -73,7 +75,7 @@ class LiveFace:
         self._opening = Opening(
             0.0, session.rest_s, session.rest_s, session.rest_s + session.routine_s
         )
-        self._postponed = recorded
+        self._postponed, self._wearer = recorded, wearer
         self._driver: Driver | None = None
         self.counts = LiveCounts()
 
@@ -100,7 +102,12 @@ class LiveFace:
             return  # the hub introduces itself again: same slots, same face
         worn = select(self._rig.sensor_layout, info.slots)
         predictor = Predictor(
-            self._checkpoint, worn, self._denoise, self._opening, postponed=self._postponed
+            self._checkpoint,
+            worn,
+            self._denoise,
+            self._opening,
+            postponed=self._postponed,
+            wearer=self._wearer,
         )
         self._driver = Driver(predictor)
 

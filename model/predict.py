@@ -18,6 +18,7 @@ from model.checkpoint import Checkpoint
 from model.driving import drive
 from model.network import open_network
 from model.predictor import SETTLED_S, Opening, Predictor
+from model.wearer import Wearer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,30 +51,37 @@ def opening_of(take: Take) -> Opening:
 
 
 def predict_take(
-    folder: Path, checkpoint: Checkpoint, report: Callable[[float], None] | None = None
+    folder: Path,
+    checkpoint: Checkpoint,
+    report: Callable[[float], None] | None = None,
+    wearer: Wearer | None = None,
 ) -> Prediction:
     """Predict a whole take as it would have been predicted live.
 
     Args:
         report: called now and then with the share done.
+        wearer: the profile of who wore the sensors; None of a stranger.
 
     Raises:
         DataError: the take is damaged or holds no samples.
         ConfigError: it has a slot that the checkpoint does not know.
     """
     recording = read_recording(folder)
-    return predict_recording(recording, checkpoint, report)
+    return predict_recording(recording, checkpoint, report, wearer)
 
 
 def predict_recording(
-    recording: Recording, checkpoint: Checkpoint, report: Callable[[float], None] | None = None
+    recording: Recording,
+    checkpoint: Checkpoint,
+    report: Callable[[float], None] | None = None,
+    wearer: Wearer | None = None,
 ) -> Prediction:
     """As `predict_take`, of a take that was read already."""
     take = recording.take
     if not len(recording):
         raise DataError(f"take {take.name!r} holds no IMU samples", "there is nothing to predict")
     predictor = Predictor(
-        checkpoint, take.sensor_layout, open_network(checkpoint), opening_of(take)
+        checkpoint, take.sensor_layout, open_network(checkpoint), opening_of(take), wearer=wearer
     )
     expected = max(1, int((recording.arrival_ns[-1] - recording.arrival_ns[0]) * 6e-8))
     frames = []

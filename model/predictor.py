@@ -24,7 +24,7 @@ from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_d
 from model.features import HISTORY_ROWS, features
 from model.head import HeadRotation
 from model.kalman import RunningFilter, WeightFilter
-from model.wearer import SiteResponses
+from model.wearer import Wearer
 
 Array = NDArray[np.float64]
 Denoise = Callable[[Floats, int, Floats], Floats]
@@ -72,8 +72,7 @@ class Predictor:
         denoise: (xt (1, W, 52), timestep, inputs (1, W, F)) → x0; see `model.network`.
         opening: when the wearer rests and does the routine.
         postponed: the opening has yet to begin; only its length counts, and `begin` says the rest.
-        responses: what is known of the wearer's sites, in the checkpoint's slot order; None where
-            nobody was enrolled.
+        wearer: the profile of who wears the sensors; None of a stranger.
 
     Raises:
         ConfigError: `worn` has a slot the checkpoint does not know, or no head reference.
@@ -87,7 +86,7 @@ class Predictor:
         opening: Opening | None = None,
         noise_seed: int = 0,
         postponed: bool = False,
-        responses: SiteResponses | None = None,
+        wearer: Wearer | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._order = select_slots(checkpoint.layout, worn)
@@ -110,7 +109,9 @@ class Predictor:
         self._stage = 0  # 0 waiting for rest, 1 rest known, 2 routine known as well
         self._head = HeadRotation(_LATE_ROWS)
         belief = checkpoint.belief
-        weight_filter = WeightFilter(responses or belief.responses, belief.dynamics)
+        responses = wearer.responses if wearer else belief.responses
+        self._rest_weights = wearer.rest_weights if wearer else checkpoint.rest_weights
+        weight_filter = WeightFilter(responses, belief.dynamics)
         self._filter = RunningFilter(weight_filter, checkpoint.facts.window)
         self._newest_ns = 0
         self._last_heard_tick: int | None = None
@@ -183,7 +184,7 @@ class Predictor:
         confidence = 0.0
         if self._stage == 2:
             confidence = self._drive(tick, rows, heard)
-        weights = np.clip(self._checkpoint.rest_weights + self._change, 0.0, 1.0)
+        weights = np.clip(self._rest_weights + self._change, 0.0, 1.0)
         return BlendshapeFrame(
             time_ns, weights.astype(np.float32), head.astype(np.float32), confidence > 0, confidence
         )

@@ -1,121 +1,144 @@
-"""The wearer as an unknown: how each site turns when a shape is worn, and how sure that is. No I/O.
+"""A wearer's profile: what an enrolment taught about one face, one `.safetensors` file per wearer.
 
-A patch turns by A w on the head (docs/sensing.md), and A differs from face to face and with every
-millimetre a sensor is moved. Before anything is known of a wearer, A is a Gaussian over many
-virtual wearers; an enrolment, in which the weights are known beside the samples, turns it into that
-wearer's own by Bayesian linear regression, in closed form.
-
-Letters: R face sites, K shapes that a sensor could feel, T rows at 60 Hz.
+It holds the wearer's site responses and resting face, and, as JSON in the file's header, who, from
+which take, for which slots, and how much it helped on the part of that take that it was not fitted
+to. A profile belongs to one donning: sensors moved by millimetres answer differently.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
-from capture.blendshapes import OBSERVABLE
-from capture.resample import TICK_HZ
+from capture.blendshapes import ARKIT_NAMES
+from capture.outputs import require_writable, whole_file
+from firmware_host.errors import ConfigError, DataError
+from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
-from model.features import perceived
+from model.responses import FELT, SiteResponses
 
-Array = NDArray[np.float64]
+SCHEMA_VERSION = 1
+_LARGEST_BYTES = 64 << 20
+_FACTS = "imusic_wearer"
+_MEAN, _COVARIANCE, _REST = "responses_mean", "responses_covariance", "rest_weights"
 
-# (K,) indices into the 52 of shapes that move skin.
-FELT: NDArray[np.int64] = np.flatnonzero(OBSERVABLE)
-# What a row says of A beyond sensor noise is wrong for many rows in a row (mounting, tissue), so
-# that a row counts as a fifth of an independent one.
-_RATE_NOISE_RAD_S, _FORCE_NOISE_M_S2, _ROWS_ALIKE = 0.1, 0.6, 5.0
-# Keeps covariances invertible where no virtual wearer differs: (0.06°)² per unit weight.
-_SMALLEST_VARIANCE = 1e-6
-_SPEED_SMOOTHING_ROWS = 1.0
+
+class WearerFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who, from what, and how well. Figures are of `model.metrics`, before and after, on the
+    held-out part of the take; simulated: the take came from virtual IMUs.
+    """
+
+    name: str
+    slots: tuple[str, ...]
+    take: str
+    take_sha256: str
+    seconds: float
+    simulated: bool
+    before: dict[str, float]
+    after: dict[str, float]
+    software: str = ""
+    schema_version: int = SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SiteResponses:
-    """A Gaussian belief about A.
+class Wearer:
+    """responses: the posterior about A, face slots as in facts.slots. rest_weights: (52,)."""
 
-    mean: (R, 3, K) rad per unit weight, head frame. covariance: (R, 3 K, 3 K), per site over its
-    axes and shapes; sites are taken as independent.
+    facts: WearerFacts
+    responses: SiteResponses
+    rest_weights: Floats
+
+
+def save_wearer(wearer: Wearer, path: Path) -> None:
+    """Write a profile, whole or not at all.
+
+    Raises:
+        ConfigError: the file exists, is not named `.safetensors`, or cannot be written.
     """
+    from safetensors.numpy import save
 
-    mean: Array
-    covariance: Array
-
-    @property
-    def variance(self) -> Array:
-        """(R, 3, K) marginal variances."""
-        return np.diagonal(self.covariance, axis1=1, axis2=2).reshape(self.mean.shape)
-
-
-def responses_prior(rotations: Array) -> SiteResponses:
-    """The belief about somebody like these: (N, R, 3, 52) rotations of N wearers' face sites."""
-    found = np.asarray(rotations, float)[..., FELT]
-    count, sites = found.shape[:2]
-    flat = found.reshape(count, sites, -1)
-    mean = flat.mean(axis=0)
-    strayed = flat - mean
-    covariance = np.einsum("nri,nrj->rij", strayed, strayed) / count
-    covariance = covariance + _SMALLEST_VARIANCE * np.eye(flat.shape[-1])
-    return SiteResponses(mean.reshape(found.shape[1:]), covariance)
+    check_wearer_output(path)
+    tensors: dict[str, NDArray[Any]] = {
+        _MEAN: wearer.responses.mean.astype(np.float32),
+        _COVARIANCE: wearer.responses.covariance.astype(np.float32),
+        _REST: np.asarray(wearer.rest_weights, np.float32),
+    }
+    facts = msgspec.json.encode(wearer.facts).decode()
+    with whole_file(path) as beside:
+        beside.write_bytes(save(tensors, {_FACTS: facts}))
 
 
-def enrolled(prior: SiteResponses, features: Floats, change: Floats) -> SiteResponses:
-    """Update a belief by a stretch in which the weights are known.
+def check_wearer_output(path: Path) -> None:
+    """Refuse an output early. Raises ConfigError as `save_wearer`."""
+    if path.suffix != ".safetensors":
+        raise ConfigError(f"{path}: expected a name that ends in .safetensors")
+    if path.exists():
+        raise ConfigError(f"{path} exists already", "choose another name; nothing is overwritten")
+    require_writable(path)
 
-    Both the relative rate, A ẇ + [ω]ₓ A w, and the tilt, [f]ₓ A w, are linear in A; with a Gaussian
-    prior the posterior is Gaussian (Bishop 2006, Pattern Recognition and Machine Learning, section
-    3.3.1).
 
-    Args:
-        features: (T, F) rows of `model.features`.
-        change: (T, 52) weights minus those at rest.
+def load_wearer(path: Path, layout: SensorLayout) -> Wearer:
+    """Read a profile for the face slots of a checkpoint's layout.
+
+    Raises:
+        DataError: missing, damaged, or no profile.
+        ConfigError: of another schema, or for other slots.
     """
-    seen = perceived(features, len(prior.mean))
-    weights = np.asarray(change, float)[:, FELT]
-    speed = np.gradient(gaussian_filter1d(weights, _SPEED_SMOOTHING_ROWS, axis=0), axis=0) * TICK_HZ
-    count, sites = len(weights), len(prior.mean)
-    information = np.zeros_like(prior.covariance)
-    pull = np.zeros((sites, prior.covariance.shape[-1]))
-    for axis in range(3):
-        rate_row = _turning(seen.head_rate, weights, axis)
-        rate_row[:, axis] += speed
-        tilt_row = _turning(seen.head_force, weights, axis)
-        for row, measured, noise in (
-            (rate_row, seen.rate[..., axis], _RATE_NOISE_RAD_S),
-            (tilt_row, seen.force[..., axis], _FORCE_NOISE_M_S2),
-        ):
-            flat = row.reshape(count, -1) / (noise * np.sqrt(_ROWS_ALIKE))
-            target = np.where(seen.heard, measured, 0.0) / (noise * np.sqrt(_ROWS_ALIKE))
-            pull += target.T @ flat
-            information += _information(flat, seen.heard)
-    precision = np.linalg.inv(prior.covariance)
-    covariance = np.asarray(np.linalg.inv(precision + information), float)
-    pull += np.einsum("rij,rj->ri", precision, prior.mean.reshape(sites, -1))
-    mean = np.einsum("rij,rj->ri", covariance, pull)
-    return SiteResponses(mean.reshape(prior.mean.shape), covariance)
+    tensors, facts = _read(path)
+    known = tuple(layout.slots[i].name for i in layout.face_indices)
+    if facts.schema_version != SCHEMA_VERSION:
+        raise ConfigError(
+            f"{path}: expected wearer schema {SCHEMA_VERSION}, got {facts.schema_version}",
+            "enrol again with this version: imusic adapt TAKE --out FILE",
+        )
+    if facts.slots != known:
+        raise ConfigError(
+            f"{path}: enrolled with the slots {', '.join(facts.slots)}; "
+            f"this checkpoint knows {', '.join(known)}",
+            "use the checkpoint it was enrolled with, or enrol again",
+        )
+    responses = SiteResponses(
+        tensors[_MEAN].astype(np.float64), tensors[_COVARIANCE].astype(np.float64)
+    )
+    return Wearer(facts, responses, tensors[_REST].astype(np.float32))
 
 
-def _information(flat: Array, heard: NDArray[np.bool_]) -> Array:
-    """(R, 3 K, 3 K) sums over rows that each site heard; sites that missed nothing share one."""
-    whole = flat.T @ flat
-    out = np.repeat(whole[None], heard.shape[1], axis=0)
-    for site in np.flatnonzero(~heard.all(axis=0)):
-        missed = flat[~heard[:, site]]
-        out[site] -= missed.T @ missed
-    return out
+def _read(path: Path) -> tuple[dict[str, NDArray[Any]], WearerFacts]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise DataError(f"{path}: larger than {_LARGEST_BYTES >> 20} MiB, no profile is")
+        with safe_open(str(path), framework="numpy") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise DataError(f"{path}: not a safetensors file: {error}") from error
+    if _FACTS not in header:
+        raise DataError(f"{path} is no wearer's profile", "make one: imusic adapt TAKE --out FILE")
+    try:
+        facts = msgspec.json.decode(header[_FACTS], type=WearerFacts)
+    except msgspec.DecodeError as error:
+        raise DataError(f"{path}: {error}") from error
+    _check_tensors(path, tensors, len(facts.slots))
+    return tensors, facts
 
 
-def _turning(vectors: Array, weights: Array, axis: int) -> Array:
-    """(T, 3, K): row `axis` of [v]ₓ A w as coefficients of A."""
-    x, y, z = vectors.T
-    zero = np.zeros(len(vectors))
-    cross = ((zero, -z, y), (z, zero, -x), (-y, x, zero))[axis]
-    return np.stack([part[:, None] * weights for part in cross], axis=1)
-
-
-def turned_by(vectors: Array, responses: Array) -> Array:
-    """(T, R, 3, K) v × A of (T, 3) vectors and (R, 3, K) responses."""
-    x, y, z = (vectors[:, i, None, None] for i in range(3))
-    a, b, c = responses[None, :, 0], responses[None, :, 1], responses[None, :, 2]
-    return np.stack((y * c - z * b, z * a - x * c, x * b - y * a), axis=2)
+def _check_tensors(path: Path, tensors: dict[str, NDArray[Any]], sites: int) -> None:
+    width = 3 * len(FELT)
+    expected = {
+        _MEAN: (sites, 3, len(FELT)),
+        _COVARIANCE: (sites, width, width),
+        _REST: (len(ARKIT_NAMES),),
+    }
+    for name, shape in expected.items():
+        found = tensors[name].shape if name in tensors else None
+        if found != shape:
+            raise DataError(f"{path}: expected tensor {name!r} of shape {shape}, got {found}")
+        if not np.isfinite(tensors[name]).all():
+            raise DataError(f"{path}: tensor {name!r} holds values that are not finite")

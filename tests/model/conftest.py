@@ -15,7 +15,7 @@ from model.checkpoint import Checkpoint, CheckpointFacts
 from model.config import DiffusionConfig
 from model.features import feature_count
 from model.kalman import Belief, Dynamics
-from model.wearer import FELT, responses_prior
+from model.responses import FELT, responses_prior
 
 WINDOW = 8
 

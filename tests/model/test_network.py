@@ -10,13 +10,18 @@ from capture.blendshapes import ARKIT_NAMES
 from firmware_host.errors import DataError
 from firmware_host.layout import layout_to_dict, select
 from model.checkpoint import SHIPPED, CheckpointFacts, load_checkpoint
-from model.features import feature_count
+from model.kalman import input_count
 from model.network import open_network
 
 
 def changed(folder, **facts):
     """The shipped checkpoint with other facts in its JSON, loaded from `folder`."""
-    for name in ("checkpoint.json", "denoiser.onnx", "baselines.safetensors"):
+    for name in (
+        "checkpoint.json",
+        "denoiser.onnx",
+        "baselines.safetensors",
+        "belief.safetensors",
+    ):
         shutil.copy(SHIPPED / name, folder)
     path = folder / "checkpoint.json"
     before = msgspec.json.decode(path.read_bytes(), type=CheckpointFacts)
@@ -27,7 +32,7 @@ def changed(folder, **facts):
 def test_the_shipped_network_fits():
     checkpoint = load_checkpoint()
     window = checkpoint.facts.window
-    features = np.zeros((1, window, feature_count(checkpoint.layout)), np.float32)
+    features = np.zeros((1, window, input_count(checkpoint.layout)), np.float32)
     noise = np.zeros((1, window, len(ARKIT_NAMES)), np.float32)
     assert open_network(checkpoint)(noise, 10, features).shape == noise.shape
 
@@ -43,7 +48,7 @@ def test_another_window_is_refused(tmp_path, more):
 def test_another_layout_is_refused(tmp_path):
     known = load_checkpoint().layout
     fewer = select(known, [name for name in known.names if name != known.names[0]])
-    with pytest.raises(DataError, match=f"expected features .* {feature_count(fewer)}\\].* got"):
+    with pytest.raises(DataError, match=f"expected features .* {input_count(fewer)}\\].* got"):
         open_network(changed(tmp_path, layout=layout_to_dict(fewer)))
 
 

@@ -18,19 +18,21 @@ from model.config import (
     DiffusionConfig,
     Recipe,
     StageConfig,
+    WearerConfig,
     read_recipe,
 )
 from model.denoiser import Denoiser
 from model.diffusion import cosine_alphas_cumprod
 from model.export import load_denoiser, write_checkpoint
-from model.features import PER_SLOT, feature_count
+from model.features import feature_count
+from model.kalman import ESTIMATED, input_count
 from model.network import open_network
 from model.sequences import Sequence
-from model.stages import draw_batch, drop_slots, loss_of, predict_sequence
+from model.stages import draw_batch, drop_experts, loss_of, predict_sequence
 from model.train import train
 
 SMALL = DenoiserConfig(width=16, layers=2, heads=2, window=12, dropout=0.0)
-WIDTH = feature_count(FACE_12)
+RAW, WIDTH = feature_count(FACE_12), input_count(FACE_12)
 
 
 def network(seed: int = 0) -> Denoiser:
@@ -52,19 +54,30 @@ def inputs(batch: int = 2):
 def sequences(count: int = 4, rows: int = 60) -> list[Sequence]:
     """Faces that follow linearly from what is felt, on two people."""
     rng = np.random.default_rng(0)
-    mixing = rng.normal(0, 0.02, (WIDTH, 52))
+    mixing = rng.normal(0, 0.02, (RAW, 52))
     made = []
     for i in range(count):
-        seen = rng.normal(size=(rows, WIDTH))
+        seen = rng.normal(size=(rows, RAW))
         change = (seen @ mixing).astype(np.float16)
-        made.append(Sequence(f"p{i % 2}", seen.astype(np.float16), change, np.zeros(52)))
+        estimates = np.concatenate((0.5 * change, np.full_like(change, 0.1)), axis=1)
+        made.append(Sequence(f"p{i % 2}", seen.astype(np.float16), change, np.zeros(52), estimates))
     return made
 
 
-def test_a_fresh_network_predicts_rest():
-    x0 = Denoiser(WIDTH, SMALL).eval()(*inputs())
-    assert x0.shape == (2, 12, 52)
-    assert x0.abs().max() == 0
+def test_a_fresh_network_says_half_of_what_the_filter_says():
+    torch.manual_seed(0)
+    fresh, (xt, t, seen) = Denoiser(WIDTH, SMALL).eval(), inputs()
+    fresh.target_scale.fill_(0.25)
+    torch.nn.init.zeros_(fresh.to_gate.weight)
+    torch.nn.init.zeros_(fresh.to_gate.bias)
+    estimate = seen[..., RAW : RAW + 52]
+    torch.testing.assert_close(fresh(xt, t, seen), 0.5 * estimate / 0.25)
+
+
+def test_a_fresh_network_without_a_filter_predicts_rest():
+    alone = Denoiser(RAW, msgspec.structs.replace(SMALL, gated=False)).eval()
+    xt, t, seen = inputs()
+    assert alone(xt, t, seen[..., :RAW]).abs().max() == 0
 
 
 def test_row_k_never_sees_later_rows():
@@ -102,13 +115,18 @@ def test_one_small_batch_is_learned_by_heart():
     assert np.mean(losses[-10:]) < 0.15 * losses[0]
 
 
-def test_dropping_all_slots_leaves_only_the_head():
-    seen = torch.ones(3, 12, WIDTH)
-    face = len(FACE_12.face_indices)
-    dropped = drop_slots(seen, FACE_12, 1.0)
-    assert dropped[..., : face * (PER_SLOT + 1)].abs().max() == 0
-    assert (dropped[..., face * (PER_SLOT + 1) :] == 1).all()
-    torch.testing.assert_close(drop_slots(seen, FACE_12, 0.0), seen)
+def test_experts_are_hidden_one_at_a_time_and_about_as_often_as_asked():
+    torch.manual_seed(0)
+    seen = torch.full((4000, 2, RAW + ESTIMATED), 2.0)
+    dropped = drop_experts(seen, RAW, 0.2)
+    deaf = (dropped[..., :RAW] == 0).all(dim=-1).all(dim=-1)
+    blind = (dropped[..., RAW : RAW + 52] == 0).all(dim=-1).all(dim=-1)
+    assert not (deaf & blind).any()
+    assert abs(float(deaf.float().mean()) - 0.2) < 0.03
+    assert abs(float(blind.float().mean()) - 0.2) < 0.03
+    assert (dropped[blind][..., RAW + 52 :] == 1).all()  # and it does not know
+    assert (dropped[~deaf & ~blind] == 2).all()
+    torch.testing.assert_close(drop_experts(seen[..., :RAW], RAW, 1.0), seen[..., :RAW])
 
 
 def test_predicting_a_sequence_gives_a_row_for_every_row():
@@ -144,6 +162,7 @@ def recipe() -> Recipe:
         pretrain=stage,
         refine=stage,
         denoiser=SMALL,
+        wearer=WearerConfig(prior_wearers=6, enrolled_share=0.5, enrolment_s=(4.0, 5.0)),
     )
 
 
@@ -221,7 +240,9 @@ def test_a_checkpoint_that_is_not_ours_is_refused_by_name(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["checkpoint.json", "denoiser.onnx", "baselines.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["checkpoint.json", "denoiser.onnx", "baselines.safetensors", "belief.safetensors"]
+)
 def test_a_damaged_or_missing_file_is_named(trained, tmp_path, name):
     folder = tmp_path / "checkpoint"
     shutil.copytree(trained / "checkpoint", folder)
