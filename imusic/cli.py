@@ -51,6 +51,7 @@ VERBS: dict[str, Verb] = {
     "performances": Verb("dataset_tools.cli", "Data", "Make faces that move, and compare them."),
     "synth": Verb("dataset_tools.cli", "Data", "Let virtual wearers perform a data set."),
     "train": Verb("model.cli", "Model", "Train a network on takes and virtual wearers."),
+    "adapt": Verb("model.cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
     "predict": Verb("model.cli", "Model", "Write the face of a recorded take to a file."),
     "live": Verb("model.cli", "Model", "Publish the face of a live hub over ZeroMQ."),

@@ -1,4 +1,4 @@
-"""Verbs of the model: train, export, evaluate, predict, live."""
+"""Verbs of the model: train, export, adapt, evaluate, predict, live."""
 
 import math
 import sys
@@ -12,12 +12,17 @@ from firmware_host.errors import ConfigError, EnvironmentMissing
 if TYPE_CHECKING:
     from model.checkpoint import Checkpoint
     from model.live import LiveCounts
+    from model.wearer import Wearer, WearerFacts
 
 app = typer.Typer()
-LOST = 3
+FOUND_PROBLEMS, LOST = 1, 3
 
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", help="Checkpoint folder; default: the shipped one.")
+]
+WearerOption = Annotated[
+    Path | None,
+    typer.Option("--wearer", help="Profile of who wears the sensors; see `imusic adapt`."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 DataOption = Annotated[
@@ -94,6 +99,7 @@ def predict(
     take: Annotated[Path, typer.Argument(help="Take folder.")],
     out: Annotated[Path, typer.Option(help="FILE.npz or FILE.csv (Live Link).")],
     checkpoint: CheckpointOption = None,
+    wearer: WearerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the face of a recorded take, as it would have been predicted live.
@@ -104,8 +110,9 @@ def predict(
 
     check_output(out)
     loaded = _load(checkpoint)
+    known = _wearer(wearer, loaded)
     with _bar("predict") as report:
-        prediction = predict_take(take, loaded, report)
+        prediction = predict_take(take, loaded, report, known)
     write_prediction(prediction, out)
     if prediction.note:
         typer.echo(f"imusic: note: {prediction.note}", err=True)
@@ -113,9 +120,69 @@ def predict(
 
 
 @app.command()
+def adapt(
+    take: Annotated[Path, typer.Argument(help="Take folder, recorded with the phone in view.")],
+    out: Annotated[Path, typer.Option(help="FILE.safetensors: the wearer's profile.")],
+    name: Annotated[str, typer.Option(help="Of the wearer; default: the take's subject.")] = "",
+    checkpoint: CheckpointOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn one wearer from an enrolment take: how this face moves these sensors.
+
+    The last third of the take judges what the rest has taught. Where the profile worsens it, none
+    is written and the exit code is 1. A profile is good for as long as the sensors stay where they
+    are.
+
+    Example: imusic adapt takes/enrol-001 --out anna.safetensors
+    """
+    from capture.provenance import file_sha256
+    from capture.recording import read_recording
+    from capture.take import DATA_FILE
+    from model.adapt import adapt_take
+    from model.wearer import check_wearer_output, save_wearer
+
+    check_wearer_output(out)
+    loaded = _load(checkpoint)
+    recording = read_recording(take)
+    with _bar("adapt") as report:
+        called = name or recording.take.subject
+        adapted = adapt_take(recording, loaded, called, file_sha256(take / DATA_FILE), report)
+    facts = adapted.wearer.facts
+    if adapted.better:
+        save_wearer(adapted.wearer, out)
+    _say(
+        {
+            "out": str(out) if adapted.better else None,
+            "wearer": facts.name,
+            "seconds": facts.seconds,
+            "simulated": facts.simulated,
+            **_gained(facts),
+        },
+        as_json,
+    )
+    if not adapted.better:
+        typer.echo(
+            "imusic: the profile would have made the judged part of this take worse; none was "
+            "written, the network without it stays the better one",
+            err=True,
+        )
+        raise typer.Exit(FOUND_PROBLEMS)
+
+
+def _gained(facts: "WearerFacts") -> dict[str, float]:
+    """The figures of the judged part, before and after."""
+    return {
+        f"{key}_{when}": round(value, 4)
+        for key in ("correlation", "mae_offset_free", "mae")
+        for when, value in (("before", facts.before[key]), ("after", facts.after[key]))
+    }
+
+
+@app.command()
 def evaluate(
     takes: Annotated[list[Path], typer.Argument(help="Take folders with a face stream.")],
     checkpoint: CheckpointOption = None,
+    wearer: WearerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the network with ARKit, the mean face and ridge regression.
@@ -125,10 +192,11 @@ def evaluate(
     Example: imusic evaluate takes/take-001
     """
     loaded = _load(checkpoint)
+    known = _wearer(wearer, loaded)
     found: dict[str, Any] = {}
     try:
         for take in takes:
-            found[str(take)] = _judged(take, loaded)
+            found[str(take)] = _judged(take, loaded, known)
     finally:  # minutes of work, whatever became of the next take
         if found and as_json:
             sys.stdout.write(_json(found))
@@ -136,7 +204,7 @@ def evaluate(
             _table(found)
 
 
-def _judged(take: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
+def _judged(take: Path, checkpoint: "Checkpoint", wearer: "Wearer | None") -> dict[str, Any]:
     """The figures of one take."""
     from capture.recording import read_recording
     from model.evaluate import judge_take
@@ -144,7 +212,7 @@ def _judged(take: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
 
     recording = read_recording(take)
     with _bar(f"predict {take.name}") as report:
-        prediction = predict_recording(recording, checkpoint, report)
+        prediction = predict_recording(recording, checkpoint, report, wearer)
     figures = judge_take(recording, checkpoint, prediction).figures()
     return {"simulated": recording.take.simulated, **figures}
 
@@ -153,6 +221,7 @@ def _judged(take: Path, checkpoint: "Checkpoint") -> dict[str, Any]:
 def live(
     rig: Annotated[Path, typer.Option(help="The rig (TOML).")],
     checkpoint: CheckpointOption = None,
+    wearer: WearerOption = None,
     record: Annotated[
         Path | None, typer.Option(help="Also record into the next take under this folder.")
     ] = None,
@@ -186,7 +255,9 @@ def live(
                 end="\r",
             )
 
-    result = asyncio.run(run(read_rig(rig), _load(checkpoint), record, seconds, tell))
+    loaded = _load(checkpoint)
+    known = _wearer(wearer, loaded)
+    result = asyncio.run(run(read_rig(rig), loaded, record, seconds, tell, known))
     facts: dict[str, Any] = asdict(result.counts)
     if result.take is not None:
         facts |= {"take": str(result.take.folder), "reason": result.take.reason}
@@ -201,6 +272,12 @@ def _load(folder: Path | None) -> "Checkpoint":
     from model.checkpoint import SHIPPED, load_checkpoint
 
     return load_checkpoint(folder or SHIPPED)
+
+
+def _wearer(path: Path | None, checkpoint: "Checkpoint") -> "Wearer | None":
+    from model.wearer import load_wearer
+
+    return None if path is None else load_wearer(path, checkpoint.layout)
 
 
 def _need_torch() -> None:

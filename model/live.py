@@ -58,6 +58,7 @@ class LiveFace:
 
     Args:
         recorded: a take is recorded as well; the face rests until `take_began` says when it opens.
+        wearer: the profile of who wears the sensors; None of a stranger.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ async def live(
     record_to: Path | None = None,
     duration_s: float | None = None,
     on_counts: Callable[[LiveCounts], None] | None = None,
+    wearer: Wearer | None = None,
 ) -> LiveResult:
     """Drive a face until the hub ends, `duration_s` is over, or Ctrl-C.
 
@@ -158,6 +160,7 @@ async def live(
         duration_s: on the host's clock, or on that of the recording where a take is replayed.
         record_to: folder of takes to record into at the same time, with the rig's phone.
         on_counts: called twice a second.
+        wearer: the profile of who wears the sensors; None of a stranger.
 
     Raises:
         TransportError: hub, phone port or publishing address cannot be opened, or the hub is lost.
@@ -170,7 +173,7 @@ async def live(
             f"{rig.hub.url}: a replay is not recorded again", "leave out --record: the take exists"
         )
     with contextlib.closing(FacePublisher(rig.publish.faces)) as publisher:
-        face = LiveFace(rig, checkpoint, publisher.send, recorded=record_to is not None)
+        face = LiveFace(rig, checkpoint, publisher.send, record_to is not None, wearer)
         if replayed:
             await _replay(rig, face, duration_s)
             return LiveResult(face.counts, None)
