@@ -1,7 +1,8 @@
 """Live Link Face CSV files: reading what the app and its cousins write, and writing them.
 
 Column names are matched without regard to case. The file states no frame rate: it is inferred from
-the timecode, whose frames count at the nominal rate. Weights stay as written, beyond [0, 1] too.
+the timecode, whose frames count at the nominal rate. Weights stay as written, also a little beyond
+[0, 1]; what lies far beyond it is another unit or damage and is refused.
 Files whose header is PascalCase label the four sideways shapes (jaw and mouth, left and right)
 opposite to UDP and to native ARKit, so those pairs are exchanged when such a file is read.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import ARKIT_NAMES, INDEX, canonical_name
+from capture.blendshapes import ARKIT_NAMES, INDEX, MAX_WEIGHT, canonical_name
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 
@@ -82,7 +83,8 @@ def read_livelink_csv(
         rate_hz: nominal rate of the timecode; None infers it.
 
     Raises:
-        DataError: unreadable, not such a file, a column missing, or a malformed row (its line).
+        DataError: unreadable, not such a file, a column missing, a malformed row (its line), or
+            weights that are none (the largest, with its column and line).
     """
     try:
         raw = path.read_bytes()
@@ -100,7 +102,9 @@ def read_livelink_csv(
     notes: list[str] = []
     rate = rate_hz or _infer_rate([row.clock for row in rows], notes)
     time_s, kept = _elapsed(rows, rate, notes, path)
-    values = _table([rows[i] for i in kept], len(names))
+    rows = [rows[i] for i in kept]
+    values = _table(rows, len(names))
+    _check_weights(names, rows, values, path)
     swapped = _is_pascal(names) if swap_sideways is None else swap_sideways
     return _assemble(names, values, time_s, rate, swapped, hashlib.sha256(raw).hexdigest(), notes)
 
@@ -254,6 +258,26 @@ def _table(rows: Sequence[_Row], columns: int) -> NDArray[np.float64]:
     """(M, columns), NaN in rows without a face."""
     lost = [float("nan")] * columns
     return np.array([lost if row.values is None else row.values for row in rows])
+
+
+def _check_weights(
+    names: Sequence[str], rows: Sequence[_Row], values: NDArray[np.float64], path: Path
+) -> None:
+    """Raises DataError where a weight is none: percent, bytes, or a damaged cell."""
+    shapes = [at for at, name in enumerate(names) if canonical_name(name) is not None]
+    size = np.abs(np.nan_to_num(values[:, shapes]))
+    far = size > MAX_WEIGHT
+    if not far.any():
+        return
+    row, shape = divmod(int(size.argmax()), len(shapes))
+    column = shapes[shape]
+    raise DataError(
+        f"{path}, line {rows[row].line}: expected weights from 0 to 1, "
+        f"got {values[row, column]:.4g} in column {names[column]!r}",
+        "the only such value: correct it, or delete its line"
+        if far.sum() == 1
+        else "are these percent? divide by 100",
+    )
 
 
 def _is_pascal(names: Sequence[str]) -> bool:

@@ -1,3 +1,5 @@
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,6 +59,20 @@ def test_pascal_case_files_disagree_as_labelled(data, name):
     assert np.array_equal(swap_sideways_pairs(labelled.weights), swapped.weights)
 
 
+@pytest.mark.parametrize("name", FACES)
+def test_every_weight_of_a_real_file_is_read_as_it_is_written(data, name):
+    path = data / "arkit" / name
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file)
+    recording = read_livelink_csv(path, swap_sideways=False)
+    written = {cells[0]: cells for cells in rows if len(cells) == len(header)}
+    lower = [column.lower() for column in header]
+    for shape in ("jawOpen", "jawLeft", "eyeBlinkRight", "mouthSmileLeft"):
+        column = [float(cells[lower.index(shape.lower())]) for cells in written.values()]
+        read = recording.weights[recording.tracked, INDEX[shape]]
+        assert np.array_equal(read, np.array(column, np.float32))
+
+
 def test_a_real_file_says_when_it_was_recorded(data):
     """take.json of this recording: 27.143 s by the device's own clock, 59.94 Hz."""
     recording = read_livelink_csv(data / "arkit/sentien/recording.csv")
@@ -104,6 +120,55 @@ def test_values_beyond_the_range_are_kept_and_clipped_only_on_request(tmp_path):
     recording = read_livelink_csv(write(tmp_path, text_of(rows)))
     assert recording.weights[:, 0].tolist() == pytest.approx([-0.02, 1.08])
     assert recording.clipped()[:, 0].tolist() == [0.0, 1.0]
+
+
+def in_percent(text: str) -> str:
+    head, *rows = text.splitlines()
+    cells = [row.split(",") for row in rows]
+    scaled = [[*c[:2], *(str(100 * float(v)) for v in c[2:])] for c in cells]
+    return "\n".join([head, *(",".join(c) for c in scaled)]) + "\n"
+
+
+def test_weights_in_percent_are_refused_with_the_largest_and_its_place(tmp_path):
+    rows = [row("00:00:01:00.0", 0.2), row("00:00:01:01.0", 0.3), row("00:00:01:02.0", 0.001)]
+    at = 2 + ARKIT_NAMES.index("jawOpen")
+    rows[1] = ",".join([*rows[1].split(",")[:at], "0.873", *rows[1].split(",")[at + 1 :]])
+    path = write(tmp_path, text_of(rows))
+    assert read_livelink_csv(path).weights.max() == np.float32(0.873)
+    path = write(tmp_path, in_percent(text_of(rows)))
+    with pytest.raises(DataError) as caught:
+        read_livelink_csv(path)
+    said = "line 3: expected weights from 0 to 1, got 87.3 in column 'JawOpen'"
+    assert str(caught.value) == f"{path}, {said}"
+    assert caught.value.hint == "are these percent? divide by 100"
+
+
+def test_a_real_file_in_percent_is_refused(data, tmp_path):
+    text = (data / "arkit/applicator/SampleNeutral.csv").read_text("utf-8-sig")
+    with pytest.raises(DataError, match="expected weights from 0 to 1, got 42"):
+        read_livelink_csv(write(tmp_path, in_percent(text)))
+
+
+@pytest.mark.parametrize("value", ["-3", "1.6", "255", "1e39"])
+def test_one_absurd_weight_is_refused_by_its_line_and_column(tmp_path, value):
+    rows = [row("00:00:01:00.0"), row("00:00:01:01.0"), row("00:00:01:02.0")]
+    rows[2] = rows[2].rsplit(",", 1)[0] + "," + value
+    with pytest.raises(DataError, match=r"a\.csv, line 4: .* in column 'TongueOut'") as caught:
+        read_livelink_csv(write(tmp_path, text_of(rows)))
+    assert "only such value" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [-0.3, -0.02, 1.08, 1.3, 1.5])
+def test_weights_somewhat_beyond_the_range_are_read(tmp_path, value):
+    rows = [row("00:00:01:00.0", value), row("00:00:01:01.0", value)]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows)))
+    assert recording.weights[1, INDEX["jawOpen"]] == np.float32(value)
+
+
+def test_angles_are_no_weights_and_may_be_large(tmp_path):
+    rows = [row("00:00:01:00.0") + ",3.1,-2,1", row("00:00:01:01.0") + ",3.1,-2,1"]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows, head=True)))
+    assert recording.head_yaw_pitch_roll[0].tolist() == pytest.approx([3.1, -2, 1])
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30, 50, 60])
