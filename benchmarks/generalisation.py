@@ -41,7 +41,7 @@ from model.train import judge
 
 STEPS, BATCH, T_LAST = 2500, 64, 999
 SMALL = DenoiserConfig(width=64, layers=2, heads=4, window=24, gated=False)
-ONE = Variety(0.0, 0.0, 0.0, 0.0, 0.0)
+ONE = Variety(0.0, 0.0, 0.0, 0.0, 0.0, twist_rad=0.0)
 RECIPE = Path(__file__).parents[1] / "recipes" / "base.toml"
 SEED = 4_000
 
@@ -105,7 +105,9 @@ def training_data(
 
 def judging(family: HeadFamily, root: Path) -> list[Sequence]:
     """Strangers' recordings, each on three wearers of a family."""
-    drawn = HeadFamilies(FACE_12, [family], 12, variety=Variety(0.004, 0.0, 0.1, 0.08, 0.05))
+    # Heads are compared here, not hands: all judges wear every sensor, and where it belongs.
+    variety = Variety(0.004, 0.0, 0.1, 0.08, 0.05, twist_rad=0.0)
+    drawn = HeadFamilies(FACE_12, [family], 12, variety, missing=0.0, swapped=0.0)
     return plain_sequences(read_sources(STRANGERS, root), drawn, 3, SEED + 1)
 
 

@@ -57,7 +57,12 @@ def main() -> None:
     asked = options.parse_args()
     root = Path(asked.data)
     families = HeadFamilies(
-        FACE_12, (our_family(), ict_family(root / "mesh/ict_face.npz")), 40, disturbed=0.0
+        FACE_12,
+        (our_family(), ict_family(root / "mesh/ict_face.npz")),
+        40,
+        disturbed=0.0,
+        missing=0.0,
+        swapped=0.0,
     )
     cast = cast_of(read_sources(read_recipe(RECIPE).data.sources, root))
     strangers = read_sources(STRANGERS, root)

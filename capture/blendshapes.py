@@ -33,6 +33,9 @@ ARKIT_NAMES: tuple[str, ...] = (
 
 INDEX: dict[str, int] = {name: i for i, name in enumerate(ARKIT_NAMES)}
 
+# ARKit's weights end at 1, and what overshoots stays below this; percent and bytes do not. Ours.
+MAX_WEIGHT = 1.5
+
 # Gaze and tongue move no skin under any sensor: left out of every accuracy figure.
 OBSERVABLE: NDArray[np.bool_] = np.array(
     [not name.startswith("eyeLook") and name != "tongueOut" for name in ARKIT_NAMES]

@@ -107,10 +107,15 @@ def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = N
     """Make `out_dir` a take of the faces in a Live Link Face CSV, without any samples.
 
     Raises:
-        DataError: not such a file.
+        DataError: not such a file, or none of its rows has a face.
         ConfigError: `out_dir` exists and is not empty.
     """
     recording = read_livelink_csv(csv, swap_sideways)
+    if not recording.tracked.any():
+        raise DataError(
+            f"{csv}: none of its {len(recording.time_s)} rows has a face",
+            "give a recording that saw one",
+        )
     origin = {
         "kind": "livelink_csv",
         "file": known_name(csv),

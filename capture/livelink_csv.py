@@ -1,7 +1,8 @@
 """Live Link Face CSV files: reading what the app and its cousins write, and writing them.
 
 Column names are matched without regard to case. The file states no frame rate: it is inferred from
-the timecode, whose frames count at the nominal rate. Weights stay as written, beyond [0, 1] too.
+the timecode, whose frames count at the nominal rate. Weights stay as written, also a little beyond
+[0, 1]; what lies far beyond it is another unit or damage and is refused.
 Files whose header is PascalCase label the four sideways shapes (jaw and mouth, left and right)
 opposite to UDP and to native ARKit, so those pairs are exchanged when such a file is read.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import ARKIT_NAMES, INDEX, canonical_name
+from capture.blendshapes import ARKIT_NAMES, INDEX, MAX_WEIGHT, canonical_name
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 
@@ -29,7 +30,11 @@ EYE_COLUMNS = (
     "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll", "RightEyeYaw", "RightEyePitch", "RightEyeRoll",
 )  # fmt: skip
 SIDEWAYS = (("jawLeft", "jawRight"), ("mouthLeft", "mouthRight"))
-KNOWN_RATES_HZ = (24.0, 25.0, 30.0, 50.0, 60.0)
+# Timecodes of cameras; above 60, of programs that count milliseconds or faster frames.
+KNOWN_RATES_HZ = (24.0, 25.0, 30.0, 50.0, 60.0, 100.0, 120.0, 1000.0)
+# So few rows whose frames the rate does not reach are damaged; more say that it is another. One
+# frame of 25, which tells 25 from 24, is in 4 % of the rows. Ours.
+DAMAGED_SHARE = 0.02
 DAY_S = 86_400.0
 # A few rows further off than this, before the next ones come back, are a damaged timecode; a leap
 # that stays is refused beyond the longer time. Ours: real files step by 0.2 s at most.
@@ -82,7 +87,9 @@ def read_livelink_csv(
         rate_hz: nominal rate of the timecode; None infers it.
 
     Raises:
-        DataError: unreadable, not such a file, a column missing, or a malformed row (its line).
+        DataError: unreadable, not such a file, a column missing, a malformed row (its line),
+            frames beyond the rate of the timecode, or weights that are none (the largest, with its
+            column and line).
     """
     try:
         raw = path.read_bytes()
@@ -99,8 +106,11 @@ def read_livelink_csv(
         raise DataError(f"{path}: expected rows after the header, got none")
     notes: list[str] = []
     rate = rate_hz or _infer_rate([row.clock for row in rows], notes)
+    rows = _within_rate(rows, rate, notes, path)
     time_s, kept = _elapsed(rows, rate, notes, path)
-    values = _table([rows[i] for i in kept], len(names))
+    rows = [rows[i] for i in kept]
+    values = _table(rows, len(names))
+    _check_weights(names, rows, values, path)
     swapped = _is_pascal(names) if swap_sideways is None else swap_sideways
     return _assemble(names, values, time_s, rate, swapped, hashlib.sha256(raw).hexdigest(), notes)
 
@@ -172,24 +182,63 @@ def _clock(text: str, where: str) -> tuple[int, float]:
 
 
 def _infer_rate(clocks: Sequence[tuple[int, float]], notes: list[str]) -> float:
-    """The nominal rate: the one that makes rows as far apart across a second as within one."""
+    """The nominal rate: the one that makes rows as far apart across a second as within one.
+
+    A few damaged frames rule no rate out. The highest is given where the frames reach none.
+    """
     seconds = np.array([c[0] for c in clocks])
     frames = np.array([c[1] for c in clocks])
-    step, ticked = np.diff(frames), np.diff(seconds)
-    within = step[(ticked == 0) & (step > 0)]
-    across = step[ticked == 1]
-    possible = [rate for rate in KNOWN_RATES_HZ if frames.max() < rate]
+    few = _few(len(frames))
+    possible = [rate for rate in KNOWN_RATES_HZ if np.count_nonzero(frames >= rate) <= few]
     if not possible:
-        notes.append(f"timecode frames reach {frames.max():g}: taken at that rate")
-        return float(np.ceil(frames.max()))
-    if not len(within) or not len(across):
-        notes.append("too short to tell the timecode rate: taken for 60")
-        return 60.0
-    misfit = [abs(float(np.median(across)) + rate - float(np.median(within))) for rate in possible]
-    rate = possible[int(np.argmin(misfit))]
-    if min(misfit) > 1.0:
+        return KNOWN_RATES_HZ[-1]
+    misfits = {rate: _misfit(seconds, frames, rate) for rate in possible}
+    told = {rate: misfit for rate, misfit in misfits.items() if misfit is not None}
+    if not told:
+        rate = min(possible, key=lambda rate: (rate != 60.0, rate))
+        notes.append(f"too short to tell the timecode rate: taken for {rate:g}")
+        return rate
+    rate = min(told, key=lambda rate: told[rate])
+    if told[rate] > 1.0:
         notes.append(f"rows do not fit a timecode rate well: taken for {rate:g}")
     return rate
+
+
+def _misfit(seconds: NDArray[np.int64], frames: Times, rate: float) -> float | None:
+    """By how many frames steps across a second differ from those within; None: one has none."""
+    counted = frames < rate
+    step, ticked = np.diff(frames[counted]), np.diff(seconds[counted])
+    within = step[(ticked == 0) & (step > 0)]
+    across = step[ticked == 1]
+    if not len(within) or not len(across):
+        return None
+    return abs(float(np.median(across)) + rate - float(np.median(within)))
+
+
+def _few(count: int) -> int:
+    """How many of `count` rows may be damaged: never half of them."""
+    return min(max(1, int(DAMAGED_SHARE * count)), (count - 1) // 2)
+
+
+def _within_rate(rows: Sequence[_Row], rate: float, notes: list[str], path: Path) -> list[_Row]:
+    """The rows whose frames the rate reaches: a frame beyond it is no time of its second.
+
+    Raises:
+        DataError: more rows are beyond it than damage explains.
+    """
+    beyond = [row for row in rows if row.clock[1] >= rate]
+    if not beyond:
+        return list(rows)
+    first = f"frame {beyond[0].clock[1]:g} of a second that has {rate:g}"
+    if len(beyond) > _few(len(rows)):
+        raise DataError(
+            f"{path}, line {beyond[0].line}: the timecode says {first}",
+            f"expected hh:mm:ss:frame at one of {', '.join(f'{r:g}' for r in KNOWN_RATES_HZ)}",
+        )
+    notes.append(
+        f"{len(beyond)} rows with a damaged timecode left out, first line {beyond[0].line}: {first}"
+    )
+    return [row for row in rows if row.clock[1] < rate]
 
 
 def _elapsed(
@@ -254,6 +303,26 @@ def _table(rows: Sequence[_Row], columns: int) -> NDArray[np.float64]:
     """(M, columns), NaN in rows without a face."""
     lost = [float("nan")] * columns
     return np.array([lost if row.values is None else row.values for row in rows])
+
+
+def _check_weights(
+    names: Sequence[str], rows: Sequence[_Row], values: NDArray[np.float64], path: Path
+) -> None:
+    """Raises DataError where a weight is none: percent, bytes, or a damaged cell."""
+    shapes = [at for at, name in enumerate(names) if canonical_name(name) is not None]
+    size = np.abs(np.nan_to_num(values[:, shapes]))
+    far = size > MAX_WEIGHT
+    if not far.any():
+        return
+    row, shape = divmod(int(size.argmax()), len(shapes))
+    column = shapes[shape]
+    raise DataError(
+        f"{path}, line {rows[row].line}: expected weights from 0 to 1, "
+        f"got {values[row, column]:.4g} in column {names[column]!r}",
+        "the only such value: correct it, or delete its line"
+        if far.sum() == 1
+        else "are these percent? divide by 100",
+    )
 
 
 def _is_pascal(names: Sequence[str]) -> bool:

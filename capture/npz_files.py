@@ -16,15 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import to_canonical
+from capture.blendshapes import MAX_WEIGHT, to_canonical
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 
 Array = NDArray[Any]
 Times = NDArray[np.float64]
-
-# ARKit's weights end at 1, and what overshoots stays below this; percent and bytes do not. Ours.
-MAX_WEIGHT = 1.5
 
 # What numpy and zipfile raise at damaged archives, odd compression, passwords and headers that are
 # no Python literal or ask for more memory than there is.

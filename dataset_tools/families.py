@@ -6,7 +6,7 @@ head never met.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,14 +16,17 @@ from capture.head import Head, build_head, draw_identity, identity_head
 from dataset_tools.chips import CHIPS, Chip
 from dataset_tools.disturbances import CALM, draw_disturbances
 from dataset_tools.virtual_imu import SiteModel, VirtualWearer, put_on
-from dataset_tools.wearers import WIDE, Variety, blend, placed, site_model, vary
+from dataset_tools.wearers import WIDE, Variety, blend, vary, worn_sites
+from dataset_tools.wiring import draw_wiring
 from firmware_host.layout import SensorLayout
 
 _ICT_IDENTITIES = 40
 _OUR_PEOPLE = 60
 BETWEEN = "between"
 _ALL_CHIPS = (Chip(), *CHIPS.values())
-MOUNTING_DEG = (2.0, 10.0)  # standard deviation per axis, drawn per wearer: careful to careless
+# Careful to careless, drawn per wearer: standard deviation per axis of how sensors are tilted. The
+# careless also turn them on the skin, by up to `Variety.twist_rad`.
+MOUNTING_DEG = (2.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class HeadFamilies:
     Args:
         variety: how much wearers of one head differ.
         disturbed: share of wearers to whom cables, taps, bites, slips and warmth happen.
+        missing: share of wearers one of whose face slots is never heard. Assumed.
+        swapped: share of wearers who put on two neighbouring sensors the wrong way round. Assumed.
     """
 
     def __init__(
@@ -73,8 +78,11 @@ class HeadFamilies:
         pool: int = 300,
         variety: Variety = WIDE,
         disturbed: float = 0.15,
+        missing: float = 0.02,
+        swapped: float = 0.01,
     ) -> None:
         self._layout, self._variety, self._disturbed = layout, variety, disturbed
+        self._missing, self._swapped = missing, swapped
         self._families = tuple(families)
         between = (BETWEEN,) if len(families) > 1 else ()
         self.names = (*(family.name for family in families), *between)
@@ -85,12 +93,17 @@ class HeadFamilies:
         """Draw someone with sensors on, of one of `names` or of any."""
         kind = int(rng.integers(len(self.names))) if family == "any" else self.names.index(family)
         sites = self._at(kind, int(rng.integers(self._each)))
-        mounting = float(np.radians(rng.uniform(*MOUNTING_DEG)))
+        careless = float(rng.random())
+        mounting = float(np.radians(np.interp(careless, (0.0, 1.0), MOUNTING_DEG)))
+        twist = careless * self._variety.twist_rad
         chip = _ALL_CHIPS[int(rng.integers(len(_ALL_CHIPS)))]
         count, reference = len(self._layout.slots), self._layout.reference_index
         happens = rng.random() < self._disturbed
         befalls = draw_disturbances(count, reference, rng) if happens else CALM
-        return put_on(self._layout, vary(sites, rng, self._variety), rng, mounting, chip, befalls)
+        varied = vary(sites, rng, self._variety)
+        worn = put_on(self._layout, varied, rng, mounting, chip, befalls, twist)
+        # Last, so that those without a mistake are the same wearers at any rate of mistakes.
+        return replace(worn, wiring=draw_wiring(self._layout, rng, self._missing, self._swapped))
 
     def _at(self, kind: int, number: int) -> SiteModel:
         """Head with sensors `number` of a kind."""
@@ -102,7 +115,7 @@ class HeadFamilies:
 
     def _drawn(self, kind: int, rng: np.random.Generator) -> SiteModel:
         head = self._families[kind].draw(rng)
-        return site_model(head, placed(self._layout, rng, self._variety.placement_m))
+        return worn_sites(head, self._layout, rng, self._variety.placement_m)
 
     def _between(self, rng: np.random.Generator) -> SiteModel:
         """Somebody between two people of different families."""

@@ -74,6 +74,7 @@ class Studio:
             "wearer": wearer_number,
             "rest_s": REST_S,
             "routine_s": ROUTINE_S,
+            **_mistakes(wearer),
         }
         return facts, performance, feel(performance, wearer, rate_hz, rng)
 
@@ -93,6 +94,15 @@ class Studio:
             weights.astype(np.float32),
             facts,
         )
+
+
+def _mistakes(wearer: VirtualWearer) -> dict[str, str]:
+    """Names of slots that are never heard, and of those that deliver each other's signal."""
+    names, wiring = wearer.layout.names, wearer.wiring
+    return {
+        "missing": " ".join(names[slot] for slot in wiring.missing),
+        "swapped": " ".join(names[slot] for pair in wiring.swapped for slot in pair),
+    }
 
 
 @cache

@@ -26,6 +26,7 @@ from dataset_tools.kinematics import specific_force as force_on_patches
 from dataset_tools.noise import digitise, drift, low_pass, white
 from dataset_tools.performance import Performance
 from dataset_tools.splines import Path, fit
+from dataset_tools.wiring import STRAIGHT, Wiring, wired
 from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
 
@@ -44,12 +45,13 @@ class SiteModel:
     """How the sites of one layout on one face answer to weights, in the head frame.
 
     rotation: (S, 3, 52) rad per unit weight. translation: (S, 3, 52) m per unit weight.
-    position: (S, 3) m.
+    position: (S, 3) m. normal: (S, 3) unit, out of the skin; None where nobody said.
     """
 
     rotation: Array
     translation: Array
     position: Array
+    normal: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +59,8 @@ class VirtualWearer:
     """One donning of one face: sites, mounting errors and chips.
 
     quat_head_from_sensor: (S, 4) true mounting, wxyz. accel_bias, gyro_bias: (S, 3). parts: what
-    was drawn for each chip, None for plain chips. disturbances: none unless asked for.
+    was drawn for each chip, None for plain chips. disturbances: none unless asked for. wiring:
+    which slots deliver nothing, or each other's signal.
     """
 
     layout: SensorLayout
@@ -68,11 +71,15 @@ class VirtualWearer:
     chip: Chip
     parts: Parts | None = None
     disturbances: Disturbances = CALM
+    wiring: Wiring = STRAIGHT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VirtualSamples:
-    """time_s: (N,) from the start of the performance. accel, gyro: (N, S, 3), sensor frames."""
+    """time_s: (N,) from the start of the performance.
+
+    accel, gyro: (N, S, 3), sensor frames; NaN in slots that are missing.
+    """
 
     time_s: Array
     accel_m_s2: Floats
@@ -86,12 +93,22 @@ def put_on(
     mounting_error_rad: float = float(np.radians(7.0)),
     chip: Chip | None = None,
     disturbances: Disturbances = CALM,
+    twist_rad: float = 0.0,
 ) -> VirtualWearer:
-    """Glue sensors on: draw mounting errors (per axis, Gaussian), biases and chips' parts."""
+    """Glue sensors on: draw mounting errors (per axis, Gaussian), biases and chips' parts.
+
+    Args:
+        twist_rad: each sensor is also turned on the skin, about its normal, by up to this much.
+
+    Raises:
+        ValueError: a twist is asked for where the sites have no normals.
+    """
     chip = chip or Chip()
     count = len(layout.slots)
     nominal = np.array([slot.quat_head_from_sensor for slot in layout.slots], float)
     error = rotations.from_vector(rng.normal(0.0, mounting_error_rad, (count, 3)))
+    if twist_rad > 0.0:
+        error = rotations.multiply(_twist(sites, rng, twist_rad), error)
     return VirtualWearer(
         layout=layout,
         sites=sites,
@@ -102,6 +119,14 @@ def put_on(
         parts=draw_parts(chip, count, rng),
         disturbances=disturbances,
     )
+
+
+def _twist(sites: SiteModel, rng: np.random.Generator, most_rad: float) -> Array:
+    """(S, 4) turns about the skin's normals, in the head frame."""
+    if sites.normal is None:
+        raise ValueError("expected sites with normals to turn sensors about, got none")
+    angle = rng.uniform(-most_rad, most_rad, (len(sites.normal), 1))
+    return rotations.from_vector(angle * sites.normal)
 
 
 def feel(
@@ -157,7 +182,7 @@ def _read_out(
     rate_hz: float,
     rng: np.random.Generator,
 ) -> VirtualSamples:
-    """Noise, biases that wander, range and steps."""
+    """Noise, biases that wander, range and steps; and which slot delivers which sensor."""
     chip = wearer.chip
     readings = []
     for ideal, bias, density, kind in (
@@ -173,11 +198,9 @@ def _read_out(
             reading += wander
         readings.append(reading)
     accel_bits = chip.bits if chip.accel_bits is None else chip.accel_bits
-    return VirtualSamples(
-        time_s,
-        digitise(readings[0], chip.accel_range_m_s2, accel_bits),
-        digitise(readings[1], chip.gyro_range_rad_s, chip.bits),
-    )
+    accel = digitise(readings[0], chip.accel_range_m_s2, accel_bits)
+    gyro = digitise(readings[1], chip.gyro_range_rad_s, chip.bits)
+    return VirtualSamples(time_s, wired(accel, wearer.wiring), wired(gyro, wearer.wiring))
 
 
 def ideal_motion(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, MIRROR
-from capture.head import Head, find_sites, site_responses
+from capture.head import Head, Site, find_sites, site_responses
 from dataset_tools.chips import Chip
 from dataset_tools.virtual_imu import SiteModel, VirtualWearer, put_on
 from firmware_host.layout import SensorLayout, Slot
@@ -23,9 +23,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Variety:
-    """How much wearers differ; standard deviations."""
+    """How much wearers differ; standard deviations but for the twist."""
 
-    placement_m: float = 0.004
+    placement_m: float = 0.004  # per axis; no site lands further off than `MOST_MOVED_M`
     mounting_rad: float = float(np.radians(7.0))
     shape_strength: float = 0.25  # of the logarithm, per shape
     site_strength: float = 0.15  # of the logarithm, per site
@@ -34,10 +34,11 @@ class Variety:
     response_strength: float = 0.0  # of the logarithm
     response_turn_rad: float = 0.0
     response_stray: float = 0.0  # added, as a share of the site's mean response
+    twist_rad: float = float(np.radians(25.0))  # at most, on the skin, of the most careless wearer
 
 
 # A single believable wearer: how a careful person puts sensors on.
-CAREFUL = Variety(shape_strength=0.1, site_strength=0.08, site_turn_rad=0.05)
+CAREFUL = Variety(shape_strength=0.1, site_strength=0.08, site_turn_rad=0.05, twist_rad=0.0)
 # For training: more variety than is likely, so that the next face lies inside.
 WIDE = Variety()
 # For training on one family of heads: responses vary as much as between kinds of heads. Where
@@ -53,6 +54,9 @@ ELSEWHERE = Variety(
     response_stray=0.05,
 )
 
+# Who looks at a picture of the sites puts no sensor further off. Assumed.
+MOST_MOVED_M = 0.010
+
 HeadSource = Callable[[np.random.Generator], Head]
 
 
@@ -60,16 +64,43 @@ def draw_wearer(
     head: Head, layout: SensorLayout, rng: np.random.Generator, variety: Variety = CAREFUL
 ) -> VirtualWearer:
     """Put `layout` on `head` by hand: places, mounting, skin and chips drawn from `rng`."""
-    sites = vary(site_model(head, placed(layout, rng, variety.placement_m)), rng, variety)
+    sites = vary(worn_sites(head, layout, rng, variety.placement_m), rng, variety)
     chip = Chip(
         accel_noise_m_s2_rthz=float(rng.uniform(0.7e-3, 2.0e-3)),
         gyro_noise_rad_s_rthz=float(rng.uniform(0.6e-4, 2.6e-4)),
     )
-    return put_on(layout, sites, rng, variety.mounting_rad, chip)
+    return put_on(layout, sites, rng, variety.mounting_rad, chip, twist_rad=variety.twist_rad)
+
+
+def worn_sites(
+    head: Head, layout: SensorLayout, rng: np.random.Generator, spread_m: float
+) -> SiteModel:
+    """Site responses where sensors really landed on a head."""
+    return site_model(head, landed(head, layout, rng, spread_m), layout.reference_index)
+
+
+def landed(
+    head: Head, layout: SensorLayout, rng: np.random.Generator, spread_m: float
+) -> tuple[Site, ...]:
+    """The sites of slots that were moved by Gaussian steps, none by more than `MOST_MOVED_M`.
+
+    Those further off are drawn again. What counts is the way on this head, from skin to skin: over
+    a nostril it is longer than the step.
+    """
+    meant = find_sites(head, layout)
+    found = find_sites(head, placed(layout, rng, spread_m))
+    while any(far := [_moved_m(*pair) > MOST_MOVED_M for pair in zip(meant, found, strict=True)]):
+        again = find_sites(head, placed(layout, rng, spread_m))
+        found = tuple(b if off else a for a, b, off in zip(found, again, far, strict=True))
+    return found
+
+
+def _moved_m(meant: Site, found: Site) -> float:
+    return float(np.linalg.norm(found.centre - meant.centre))
 
 
 def placed(layout: SensorLayout, rng: np.random.Generator, spread_m: float) -> SensorLayout:
-    """The layout with every slot moved by a Gaussian step: where sensors really landed."""
+    """The layout with every slot moved by a Gaussian step."""
     moved = [
         Slot(
             slot.name,
@@ -81,15 +112,21 @@ def placed(layout: SensorLayout, rng: np.random.Generator, spread_m: float) -> S
     return replace(layout, slots=tuple(moved))
 
 
-def site_model(head: Head, layout: SensorLayout) -> SiteModel:
-    """Site responses of a layout on a head."""
-    found = site_responses(head, find_sites(head, layout))
+def site_model(head: Head, sites: tuple[Site, ...], reference: int) -> SiteModel:
+    """How sites on a head answer, with the skin's normals; `reference` sits on bone."""
+    found = site_responses(head, sites)
     rotation = np.array(found.rotation, float)
     translation = np.array(found.translation, float)
     # The reference is glued to bone. Scanned heads let even the mastoid follow the jaw a little.
-    rotation[layout.reference_index] = 0.0
-    translation[layout.reference_index] = 0.0
-    return SiteModel(rotation, translation, np.asarray(found.position, float))
+    rotation[reference] = 0.0
+    translation[reference] = 0.0
+    normals = head.normals(head.vertices).astype(float)
+    normal = np.stack([normals[site.vertices].mean(axis=0) for site in sites])
+    return SiteModel(rotation, translation, np.asarray(found.position, float), _unit(normal))
+
+
+def _unit(vectors: Array) -> Array:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def vary(sites: SiteModel, rng: np.random.Generator, variety: Variety) -> SiteModel:
@@ -104,10 +141,10 @@ def vary(sites: SiteModel, rng: np.random.Generator, variety: Variety) -> SiteMo
         rotations.from_vector(rng.normal(0.0, variety.site_turn_rad, (count, 3)))
     )
     own_way = _own_way(count, rng, variety)
-    return SiteModel(
-        turn @ own_way(sites.rotation) * shape * site,
-        turn @ own_way(sites.translation) * shape * site,
-        sites.position,
+    return replace(
+        sites,
+        rotation=turn @ own_way(sites.rotation) * shape * site,
+        translation=turn @ own_way(sites.translation) * shape * site,
     )
 
 
@@ -131,10 +168,18 @@ def _own_way(count: int, rng: np.random.Generator, variety: Variety) -> Callable
 
 def blend(first: SiteModel, second: SiteModel, share: float) -> SiteModel:
     """A wearer between two others: `share` of the second."""
+
+    def between(one: Array, other: Array) -> Array:
+        return np.asarray(one * (1 - share) + other * share)
+
+    normal = None
+    if first.normal is not None and second.normal is not None:
+        normal = _unit(between(first.normal, second.normal))
     return SiteModel(
-        first.rotation * (1 - share) + second.rotation * share,
-        first.translation * (1 - share) + second.translation * share,
-        first.position * (1 - share) + second.position * share,
+        between(first.rotation, second.rotation),
+        between(first.translation, second.translation),
+        between(first.position, second.position),
+        normal,
     )
 
 

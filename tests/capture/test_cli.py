@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from capture.livelink_csv import write_livelink_csv
 from capture.take import TAKE_FILE, new_take, write_take
 from firmware_host.layout import FACE_12
 from firmware_host.rig import HubConfig, Rig, write_rig
@@ -74,3 +76,26 @@ def test_takes_cannot_be_recorded_into_a_file_and_that_is_said_before_the_hub_is
     (rig.parent / "takes").write_text("x")
     assert record(rig) == 2
     assert f"{rig.parent / 'takes'} is a file, expected a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("weight", "seen", "says", "hint"),
+    [
+        (40.0, True, "line 2: expected weights from 0 to 1, got 40 in column", "divide by 100"),
+        (0.4, False, "none of its 60 rows has a face", "give a recording that saw one"),
+    ],
+)
+def test_an_import_of_no_faces_says_so_and_writes_nothing(
+    tmp_path, capsys, weight, seen, says, hint
+):
+    path = tmp_path / "face.csv"
+    weights = np.full((60, 52), weight, np.float32)
+    write_livelink_csv(path, np.arange(60) / 60, weights, np.full(60, seen))
+    assert main(["import", "livelink", str(path), "--out", str(tmp_path / "take")]) == 2
+    said = capsys.readouterr()
+    message, advice = said.err.splitlines()
+    assert message.startswith(f"imusic: {path}")
+    assert says in message
+    assert hint in advice
+    assert said.out == ""
+    assert list(tmp_path.iterdir()) == [path]

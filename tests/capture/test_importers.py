@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.blendshapes import ARKIT_NAMES
-from capture.importers import block_numbers, import_samples
+from capture.importers import block_numbers, import_livelink_csv, import_samples
+from capture.livelink_csv import write_livelink_csv
 from capture.recording import read_recording
 from capture.resample import TICK_HZ, tick_time_ns
 from firmware_host.errors import DataError
@@ -157,3 +158,28 @@ def test_weights_on_another_clock_are_noted_and_kept_only_near_the_samples(tmp_p
     assert any("120 weights further" in note for note in take.origin["notes"]) == (not kept)
     assert take.counts.get("faces", 0) == kept
     assert len(read_recording(tmp_path / "take").faces) == kept
+
+
+def seen_until(path: Path, seen_s: float) -> Path:
+    """A Live Link CSV of three seconds whose face is lost after `seen_s`."""
+    time_s = np.arange(180) / 60
+    weights = np.full((180, 52), 0.4, np.float32)
+    write_livelink_csv(path, time_s, weights, time_s < seen_s)
+    return path
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_phone_that_never_sees_a_face_makes_no_take(tmp_path, exists):
+    path, out = seen_until(tmp_path / "face.csv", 0.0), tmp_path / "take"
+    if exists:
+        out.mkdir()
+    with pytest.raises(DataError, match=r"face\.csv: none of its 180 rows has a face") as caught:
+        import_livelink_csv(path, out)
+    assert caught.value.hint == "give a recording that saw one"
+    assert sorted(tmp_path.rglob("*")) == sorted([path, out] if exists else [path])
+
+
+def test_one_row_with_a_face_is_enough_for_a_take(tmp_path):
+    import_livelink_csv(seen_until(tmp_path / "face.csv", 0.01), tmp_path / "take")
+    faces = read_recording(tmp_path / "take").faces
+    assert faces.tracked.tolist() == [True] + 179 * [False]

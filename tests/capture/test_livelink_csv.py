@@ -1,3 +1,5 @@
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,6 +59,20 @@ def test_pascal_case_files_disagree_as_labelled(data, name):
     assert np.array_equal(swap_sideways_pairs(labelled.weights), swapped.weights)
 
 
+@pytest.mark.parametrize("name", FACES)
+def test_every_weight_of_a_real_file_is_read_as_it_is_written(data, name):
+    path = data / "arkit" / name
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file)
+    recording = read_livelink_csv(path, swap_sideways=False)
+    written = {cells[0]: cells for cells in rows if len(cells) == len(header)}
+    lower = [column.lower() for column in header]
+    for shape in ("jawOpen", "jawLeft", "eyeBlinkRight", "mouthSmileLeft"):
+        column = [float(cells[lower.index(shape.lower())]) for cells in written.values()]
+        read = recording.weights[recording.tracked, INDEX[shape]]
+        assert np.array_equal(read, np.array(column, np.float32))
+
+
 def test_a_real_file_says_when_it_was_recorded(data):
     """take.json of this recording: 27.143 s by the device's own clock, 59.94 Hz."""
     recording = read_livelink_csv(data / "arkit/sentien/recording.csv")
@@ -106,7 +122,56 @@ def test_values_beyond_the_range_are_kept_and_clipped_only_on_request(tmp_path):
     assert recording.clipped()[:, 0].tolist() == [0.0, 1.0]
 
 
-@pytest.mark.parametrize("rate", [24, 25, 30, 50, 60])
+def in_percent(text: str) -> str:
+    head, *rows = text.splitlines()
+    cells = [row.split(",") for row in rows]
+    scaled = [[*c[:2], *(str(100 * float(v)) for v in c[2:])] for c in cells]
+    return "\n".join([head, *(",".join(c) for c in scaled)]) + "\n"
+
+
+def test_weights_in_percent_are_refused_with_the_largest_and_its_place(tmp_path):
+    rows = [row("00:00:01:00.0", 0.2), row("00:00:01:01.0", 0.3), row("00:00:01:02.0", 0.001)]
+    at = 2 + ARKIT_NAMES.index("jawOpen")
+    rows[1] = ",".join([*rows[1].split(",")[:at], "0.873", *rows[1].split(",")[at + 1 :]])
+    path = write(tmp_path, text_of(rows))
+    assert read_livelink_csv(path).weights.max() == np.float32(0.873)
+    path = write(tmp_path, in_percent(text_of(rows)))
+    with pytest.raises(DataError) as caught:
+        read_livelink_csv(path)
+    said = "line 3: expected weights from 0 to 1, got 87.3 in column 'JawOpen'"
+    assert str(caught.value) == f"{path}, {said}"
+    assert caught.value.hint == "are these percent? divide by 100"
+
+
+def test_a_real_file_in_percent_is_refused(data, tmp_path):
+    text = (data / "arkit/applicator/SampleNeutral.csv").read_text("utf-8-sig")
+    with pytest.raises(DataError, match="expected weights from 0 to 1, got 42"):
+        read_livelink_csv(write(tmp_path, in_percent(text)))
+
+
+@pytest.mark.parametrize("value", ["-3", "1.6", "255", "1e39"])
+def test_one_absurd_weight_is_refused_by_its_line_and_column(tmp_path, value):
+    rows = [row("00:00:01:00.0"), row("00:00:01:01.0"), row("00:00:01:02.0")]
+    rows[2] = rows[2].rsplit(",", 1)[0] + "," + value
+    with pytest.raises(DataError, match=r"a\.csv, line 4: .* in column 'TongueOut'") as caught:
+        read_livelink_csv(write(tmp_path, text_of(rows)))
+    assert "only such value" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [-0.3, -0.02, 1.08, 1.3, 1.5])
+def test_weights_somewhat_beyond_the_range_are_read(tmp_path, value):
+    rows = [row("00:00:01:00.0", value), row("00:00:01:01.0", value)]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows)))
+    assert recording.weights[1, INDEX["jawOpen"]] == np.float32(value)
+
+
+def test_angles_are_no_weights_and_may_be_large(tmp_path):
+    rows = [row("00:00:01:00.0") + ",3.1,-2,1", row("00:00:01:01.0") + ",3.1,-2,1"]
+    recording = read_livelink_csv(write(tmp_path, text_of(rows, head=True)))
+    assert recording.head_yaw_pitch_roll[0].tolist() == pytest.approx([3.1, -2, 1])
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30, 50, 60, 120, 1000])
 def test_the_rate_is_read_off_the_timecode(tmp_path, rate):
     path = write(tmp_path, text_of([row(c) for c in codes(rate, 3 * rate)]))
     recording = read_livelink_csv(path)
@@ -156,6 +221,61 @@ def test_one_damaged_timecode_costs_that_row_alone(tmp_path, at, wrong_s):
     assert recording.time_s[-1] < 1.5
     assert len(recording.time_s) == 89
     assert len(recording.notes) == 1
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30, 50, 60, 120])
+@pytest.mark.parametrize("frame", ["61", "99.5", "960", "9999"])
+@pytest.mark.parametrize("at", [0, 30, -1])
+def test_a_damaged_frame_number_costs_its_row_and_misleads_no_rate(tmp_path, rate, frame, at):
+    stamps = codes(rate, 3 * rate, start_s=10)
+    if rate > float(frame):
+        frame = str(rate)
+    stamps[at] = f"{stamps[at].rsplit(':', 1)[0]}:{frame}"
+    recording = read_livelink_csv(write(tmp_path, text_of([row(c) for c in stamps])))
+    assert recording.rate_hz == rate
+    assert len(recording.time_s) == 3 * rate - 1
+    assert np.median(np.diff(recording.time_s)) == pytest.approx(1 / rate, abs=1e-4)
+    assert recording.time_s[-1] < 3
+    line = 2 + at % (3 * rate)
+    assert len(recording.notes) == 1
+    assert recording.notes[0].startswith("1 rows with a damaged timecode left out, first")
+    assert f"line {line}: frame {frame} of a second that has {rate}" in recording.notes[0]
+
+
+def test_a_damaged_frame_number_in_a_real_file_leaves_the_rest_as_it_was(data, tmp_path):
+    path = data / "arkit/alexdjulin/facial.csv"
+    lines = path.read_text("utf-8-sig").splitlines()
+    whole = read_livelink_csv(path)
+    stamp, rest = lines[1 + 700].split(",", 1)
+    lines[1 + 700] = f"{stamp.rsplit(':', 1)[0]}:731.5,{rest}"
+    recording = read_livelink_csv(write(tmp_path, "\n".join(lines)))
+    assert recording.rate_hz == whole.rate_hz
+    assert np.array_equal(recording.time_s, np.delete(whole.time_s, 700))
+    assert np.array_equal(recording.weights, np.delete(whole.weights, 700, axis=0), equal_nan=True)
+
+
+def test_frames_that_no_timecode_counts_are_refused_by_line_and_number(tmp_path):
+    stamps = codes(60, 90)
+    stamps[4:] = [f"00:00:0{1 + i // 50}:{5000 + i}" for i in range(86)]
+    path = write(tmp_path, text_of([row(c) for c in stamps]))
+    with pytest.raises(DataError, match=r"a\.csv, line 6: .* frame 5000 of a second that has 1000"):
+        read_livelink_csv(path)
+
+
+def test_a_rate_that_the_frames_go_beyond_is_refused(tmp_path):
+    path = write(tmp_path, text_of([row(c) for c in codes(60, 90)]))
+    with pytest.raises(DataError, match=r"line 32: .* frame 30 of a second that has 30"):
+        read_livelink_csv(path, rate_hz=30)
+
+
+@pytest.mark.parametrize(
+    ("frames", "rate"), [(["7"], 60), (["70"], 100), (["70", "999"], 1000), (["9", "99", "11"], 60)]
+)
+def test_the_shortest_files_are_read_at_a_rate_that_most_of_them_fits(tmp_path, frames, rate):
+    path = write(tmp_path, text_of([row(f"00:00:01:{frame}") for frame in frames]))
+    recording = read_livelink_csv(path)
+    assert recording.rate_hz == rate
+    assert len(recording.time_s) == sum(float(frame) < rate for frame in frames)
 
 
 def test_a_timecode_that_leaps_for_good_is_refused_with_its_line(tmp_path):

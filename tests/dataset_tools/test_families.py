@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from capture import rotations
 from capture.head import standard_head
 from capture.provenance import DataUse
 from dataset_tools.casting import GENERATED, cast_of, draw_performance
@@ -8,6 +11,7 @@ from dataset_tools.disturbances import CALM
 from dataset_tools.families import BETWEEN, HeadFamilies, ict_family, single_family
 from dataset_tools.performance import Performance, generate_performance
 from dataset_tools.recordings import Recorded
+from dataset_tools.wearers import WIDE
 from firmware_host.layout import FACE_12
 
 ONE = single_family("one", standard_head())
@@ -48,6 +52,25 @@ def test_wearers_come_with_every_chip():
     families = HeadFamilies(FACE_12, [ONE], 2)
     chips = {families.wearer(rng(seed)).chip.name for seed in range(60)}
     assert {"QMI8658", "BMI270", "ICM-42688", "LSM6DSO", "BNO08x"} <= chips
+
+
+def test_careless_wearers_turn_sensors_on_the_skin():
+    families = HeadFamilies(FACE_12, [ONE], 4)
+    about, across = [], []
+    for seed in range(250):
+        wearer = families.wearer(rng(seed))
+        turned = rotations.to_vector(wearer.quat_head_from_sensor)  # nominal mountings are upright
+        on_skin = np.einsum("sk,sk->s", turned, wearer.sites.normal)
+        about.append(on_skin)
+        across.append(np.linalg.norm(turned - on_skin[:, None] * wearer.sites.normal, axis=1))
+    # Tilts: 2 to 10 degrees per axis and wearer. Turns: evenly within 0 to 25 degrees.
+    tilt = np.sqrt((10**3 - 2**3) / 3 / 8)
+    assert np.degrees(np.sqrt(np.mean(np.square(across)) / 2)) == pytest.approx(tilt, rel=0.1)
+    assert np.degrees(np.std(about)) == pytest.approx(np.hypot(tilt, 25 / 3), rel=0.1)
+    still = HeadFamilies(FACE_12, [ONE], 4, replace(WIDE, twist_rad=0.0)).wearer(rng(3))
+    assert not np.array_equal(
+        still.quat_head_from_sensor, families.wearer(rng(3)).quat_head_from_sensor
+    )
 
 
 def test_identities_of_a_measured_head_differ(data):

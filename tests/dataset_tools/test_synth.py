@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from capture.head import standard_head
 from capture.recording import read_recording
 from dataset_tools.casting import DataConfig
+from dataset_tools.families import HeadFamilies, single_family
 from dataset_tools.recordings import Source
 from dataset_tools.shards import read_dataset, read_manifest, read_shard
 from dataset_tools.synth import make_shard, open_studio, synthesise
@@ -95,6 +98,22 @@ def test_the_same_wearer_keeps_head_and_mounting(plan, tmp_path):
         np.testing.assert_array_equal(first, wearer.quat_head_from_sensor)
     assert met_again > 0
     assert len(seen) > 1
+
+
+@pytest.mark.slow
+def test_what_was_put_on_wrong_is_told_beside_what_it_did(plan, tmp_path):
+    studio = open_studio(encode_plan(plan), tmp_path)
+    clumsy = HeadFamilies(
+        studio.layout, [single_family("one", standard_head())], 5, missing=1.0, swapped=1.0
+    )
+    stored = replace(studio, families=clumsy).stored(0)
+    unheard = np.isnan(stored.accel_m_s2).all(axis=(0, 2))
+    assert [n for n, off in zip(studio.layout.names, unheard, strict=True) if off] == [
+        stored.facts["missing"]
+    ]
+    assert np.isfinite(stored.accel_m_s2[1:, ~unheard]).all()
+    assert len(set(stored.facts["swapped"].split())) == 2
+    assert set(stored.facts["swapped"].split()) <= set(studio.layout.names)
 
 
 @pytest.mark.slow
