@@ -322,7 +322,13 @@ def test_pings_to_a_hub_in_c_bound_its_clock(hub):
     assert RoundTrip(1234, 7_000_000, 7_300_000) in events
 
 
-def listen(hub: Path, cable: tuple[int, str], samples: int, device: HubDevice) -> list[HubEvent]:
+def listen(
+    hub: Path,
+    cable: tuple[int, str],
+    samples: int,
+    device: HubDevice,
+    heed: Callable[[HubEvent], None] = lambda _: None,
+) -> list[HubEvent]:
     """A hub in C on a real line, heard through our own transport, until it ends or has answered."""
     pytest.importorskip("serial")
     descriptor, path = cable
@@ -334,6 +340,7 @@ def listen(hub: Path, cable: tuple[int, str], samples: int, device: HubDevice) -
             async with asyncio.timeout(15):
                 async for event in stream_events(transport, device):
                     heard.append(event)
+                    heed(event)
                     if isinstance(event, SyncEdge):
                         break
         finally:
@@ -375,3 +382,16 @@ def test_a_hub_in_c_on_a_real_line_is_configured_before_it_streams(hub, cable):
     assert rates[0] == 200.0
     assert rates[-1] == 1000.0
     assert not any(isinstance(e, ImuBlock) for e in events)
+
+
+def test_a_hub_in_c_that_is_greeted_and_started_again_goes_on_counting(hub, cable):
+    device = HubDevice()
+
+    def greet_again(event: HubEvent) -> None:
+        if isinstance(event, ImuBlock) and 20 <= event.sequence[-1] < 60:
+            device.hello()  # INFO comes, and is answered with another START
+
+    events = listen(hub, cable, 150, device, greet_again)
+    assert sum(isinstance(e, HubInfo) for e in events) >= 10
+    np.testing.assert_array_equal(joined(events, "sequence"), np.arange(150))
+    assert events[-1] == HubEnd(150)
