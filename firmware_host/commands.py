@@ -13,7 +13,7 @@ from firmware_host import frames
 from firmware_host.errors import ConfigError
 from firmware_host.frames import Frame
 from firmware_host.messages import MAX_SLOTS, Kind
-from firmware_host.samples import HubMode
+from firmware_host.samples import HubFeatures, HubMode
 
 WHOLE_HUB = 255  # the slot of an Identify that means the hub itself
 _TOKEN = struct.Struct("<I")
@@ -89,6 +89,16 @@ _LAYOUTS: dict[type, tuple[Kind, struct.Struct]] = {
 _MAKERS: dict[int, tuple[Callable[..., Request], struct.Struct]] = {
     kind: (maker, layout) for maker, (kind, layout) in _LAYOUTS.items()
 }
+
+
+def kind_of(request: Request) -> Kind:
+    """Its kind on the wire, which an ANSWER names."""
+    return _LAYOUTS[type(request)][0]
+
+
+def is_possible(request: Request, features: HubFeatures) -> bool:
+    """Whether a hub with these features may be asked for it."""
+    return HubFeatures[kind_of(request).name] in features
 
 
 def encode_request(number: int, request: Request) -> bytes:
