@@ -38,6 +38,7 @@ typedef struct machine {
     int deaf; /* no more commands will come */
     uint64_t next_sample_us; /* in µs since it began */
     uint64_t next_status_us;
+    uint16_t failing; /* slots that gave nothing at some tick since the last STATUS */
 } machine;
 
 static uint64_t read_clock_us(const machine *m) {
@@ -170,10 +171,12 @@ static void send_due(imusic_hub *hub, machine *m) {
     uint16_t mask = read_sensors(hub, now_us, readings);
     send_all(out, imusic_next_sample(hub, tick_at(m, now_us), mask, readings, out, sizeof out));
     m->next_sample_us += (uint64_t)(1e6f / hub->rate_hz);
+    m->failing |= (uint16_t)(0x7 & ~mask);
     if (now_us >= m->next_status_us) {
         m->next_status_us = now_us + 1000000u;
-        send_all(out, imusic_status(hub, tick_at(m, now_us), IMUSIC_NO_BATTERY, 2350,
-                                    mask == 0x7 ? 0 : 0x4, out, sizeof out));
+        send_all(out, imusic_status(hub, tick_at(m, now_us), IMUSIC_NO_BATTERY, 2350, m->failing,
+                                    out, sizeof out));
+        m->failing = 0;
     }
 }
 

@@ -219,6 +219,7 @@ def test_the_status_of_a_hub_in_c_tells_temperature_and_the_failing_sensor(hub):
     found = [e for e in converse(hub, START, 450) if isinstance(e, HubStatus)]
     assert [e.samples_sent for e in found] == [201, 401]
     assert {e.temperature_c for e in found} == {23.5}
+    assert {e.error_mask for e in found} == {0b100}
     assert all(math.isnan(e.battery) for e in found)
 
 
