@@ -93,7 +93,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A whole training: `pretrain` on virtual wearers, then `refine` on takes.
 
     refine_takes is a glob of paired takes (IMU and ARKit). Without any, refine uses virtual
-    wearers who perform only real recordings, and the checkpoint says so.
+    wearers, who perform generated faces for a refine_generated_share of the time and real
+    recordings otherwise, and the checkpoint says so.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     diffusion: DiffusionConfig = DiffusionConfig()
     wearer: WearerConfig = WearerConfig()
     refine_takes: str = ""
+    refine_generated_share: float = 0.0
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -22,6 +22,7 @@ from dataset_tools.performance import (
     Performance,
     baseline,
     exercise,
+    generate_performance,
     with_routine,
 )
 from dataset_tools.recordings import Recorded
@@ -33,6 +34,7 @@ from model.kalman import Belief, WeightFilter, filtered, fit_dynamics
 from model.responses import SiteResponses, enrolled, responses_prior
 from model.sequences import Sequence
 
+_GENERATED_S = 60.0
 _ALL_HEARD: NDArray[np.int64] = np.array([], np.int64)
 
 
@@ -45,17 +47,24 @@ class Acquaintance:
 
 
 def belief_of(recorded: list[Recorded], families: HeadFamilies, wearers: int, seed: int) -> Belief:
-    """Site responses over `wearers` virtual wearers, dynamics of recorded faces."""
+    """Site responses over `wearers` virtual wearers, dynamics of recorded faces; of generated ones
+    where none was recorded.
+    """
     rng = np.random.default_rng((seed, 2))
     drawn = [families.wearer(rng) for _ in range(wearers)]
     rotations = np.stack([w.sites.rotation[list(w.layout.face_indices)] for w in drawn])
     people: dict[str, list[np.ndarray]] = {}
     for item in recorded:
-        performance = item.performance
-        at = np.arange(performance.time_s[0], performance.time_s[-1], 1.0 / TICK_HZ)
-        change = _at(at, performance) - baseline(performance)
-        people.setdefault(item.person, []).append(change)
+        people.setdefault(item.person, []).append(_changes(item.performance))
+    if not people:
+        people["generated"] = [_changes(generate_performance(seed, _GENERATED_S))]
     return Belief(responses_prior(rotations), fit_dynamics(people))
+
+
+def _changes(performance: Performance) -> np.ndarray:
+    """(T, 52) changes from rest at 60 Hz."""
+    at = np.arange(performance.time_s[0], performance.time_s[-1], 1.0 / TICK_HZ)
+    return np.asarray(_at(at, performance) - baseline(performance))
 
 
 def perceive(

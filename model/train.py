@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -97,7 +98,7 @@ def _draw_epoch(recipe: Recipe, root: Path, belief: Belief, epoch: int) -> list[
     families = _families(recipe, root)
     data = recipe.data
     if epoch >= recipe.pretrain.epochs:
-        data = msgspec.structs.replace(data, generated_share=0.0)
+        data = msgspec.structs.replace(data, generated_share=recipe.refine_generated_share)
     rng = np.random.default_rng((recipe.seed, epoch))
     recorded = read_sources(data.sources, root)
     return draw_sequences(recorded, families, data, rng, met=Acquaintance(belief, recipe.wearer))
@@ -148,9 +149,10 @@ def train(
         epochs.close()
     mean, ridge = mean_change(first), fit_ridge(first)
     rest = np.mean([s.baseline for s in first if s.person != "generated"] or [first[0].baseline], 0)
-    scored = run.judge(validation)
+    best = run.best()
+    scored = run.judge(validation, best)
     scored |= {f"ridge_{k}": v for k, v in _judge_ridge(ridge, validation).items()}
-    return Trained(run.averaged(), run.scale.numpy(), rest, mean, ridge, belief, recorded, scored)
+    return Trained(best, run.scale.numpy(), rest, mean, ridge, belief, recorded, scored)
 
 
 class _Run:
@@ -172,6 +174,7 @@ class _Run:
         self._ema = {k: v.clone() for k, v in self._denoiser.state_dict().items()}
         signal = cosine_alphas_cumprod(recipe.diffusion.num_train_timesteps)
         self._alphas_cumprod = torch.from_numpy(signal).float()
+        self._best, self._best_score = self._ema, -math.inf
         self._done = 0
         self._resume()
 
@@ -197,6 +200,7 @@ class _Run:
             loss = self._epoch(optimiser, stage, sequences, epoch, total)
             self._done = offset + epoch + 1
             scores = self.judge(validation)
+            self._keep(scores)
             self._log(name, epoch, loss, scores, time.monotonic() - started)
             self._save()
             report(name, epoch + 1, stage.epochs, loss)
@@ -246,15 +250,29 @@ class _Run:
             self._ema[key].lerp_(value, 1.0 - stage.ema_decay)
         return float(loss.detach())
 
-    def averaged(self) -> Denoiser:
-        """The network with exponentially averaged weights, in eval mode."""
+    def _keep(self, scores: dict[str, float]) -> None:
+        """Remember the averaged weights that served the people held out best; without any, the
+        latest.
+        """
+        score = scores["r"] - scores["offset_free_ratio"] if scores else math.inf
+        if score >= self._best_score:
+            self._best_score = score
+            self._best = {k: v.clone() for k, v in self._ema.items()}
+
+    def best(self) -> Denoiser:
+        """The network that early stopping chose, in eval mode."""
+        return self._network(self._best)
+
+    def _network(self, state: dict[str, Tensor]) -> Denoiser:
         network = Denoiser(input_count(self._layout), self._recipe.denoiser)
-        network.load_state_dict(self._ema)
+        network.load_state_dict(state)
         return network.eval()
 
-    def judge(self, sequences: list[Sequence]) -> dict[str, float]:
-        """r and offset-free MAE ratio of the averaged network, every person weighing the same."""
-        network, scale = self.averaged(), self.scale.numpy()
+    def judge(self, sequences: list[Sequence], network: Denoiser | None = None) -> dict[str, float]:
+        """r and offset-free MAE ratio, every person weighing the same; of the latest averaged
+        network by default.
+        """
+        network, scale = network or self._network(self._ema), self.scale.numpy()
         steps = self._recipe.diffusion.num_train_timesteps
         return judge(
             sequences,
@@ -272,10 +290,13 @@ class _Run:
         tensors: dict[str, Tensor] = {"scale": self.scale}
         tensors |= {f"net.{k}": v for k, v in self._denoiser.state_dict().items()}
         tensors |= {f"ema.{k}": v for k, v in self._ema.items()}
+        tensors |= {f"best.{k}": v.clone() for k, v in self._best.items()}
         temporary = self._out / (STATE_FILE + ".part")
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary)
         temporary.replace(self._out / STATE_FILE)
-        (self._out / PROGRESS_FILE).write_text(json.dumps({"epochs_done": self._done}))
+        score = self._best_score if math.isfinite(self._best_score) else None
+        facts = {"epochs_done": self._done, "best_score": score}
+        (self._out / PROGRESS_FILE).write_text(json.dumps(facts))
 
     def _resume(self) -> None:
         if not (self._out / PROGRESS_FILE).exists():
@@ -287,7 +308,10 @@ class _Run:
             {k[4:]: v for k, v in tensors.items() if k.startswith("net.")}
         )
         self._ema = {k[4:]: v for k, v in tensors.items() if k.startswith("ema.")}
-        self._done = int(json.loads((self._out / PROGRESS_FILE).read_text())["epochs_done"])
+        self._best = {k[5:]: v for k, v in tensors.items() if k.startswith("best.")}
+        facts = json.loads((self._out / PROGRESS_FILE).read_text())
+        self._done, score = int(facts["epochs_done"]), facts["best_score"]
+        self._best_score = -math.inf if score is None else float(score)
 
 
 def _schedule(progress: float) -> float:
