@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 
 RATE_HZ = 200.0
 LINKS = (Link.UDP, Link.TCP)
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0  # for a machine that does other things too
 
 
 def hub_with(count: int = 400, **options: object) -> SimulatedHub:
@@ -707,3 +707,32 @@ def test_an_ear_is_not_filled_by_strangers():
             return len(ear.hubs), ear.ignored
 
     assert run(flooded()) == (MAX_HUBS, 5 * MAX_HUBS)
+
+
+@pytest.mark.parametrize("hub", ["udp:0", "tcp:0"])
+def test_a_virtual_wearer_in_the_network_is_recorded_whole(tmp_path, hub):
+    from capture.daemon import record
+    from capture.recording import read_recording
+    from firmware_host.rig import read_rig
+    from imusic.sim import SimOptions, run_sim
+
+    rig = tmp_path / "rig.toml"
+    options = SimOptions(seconds=3.0, hub=hub, loss=0.01, phone_port=free_port())
+
+    async def both():
+        playing = asyncio.create_task(run_sim(options, rig))
+        while not rig.exists() and not playing.done():
+            await asyncio.sleep(0.05)
+        if playing.done():
+            await playing  # says why
+        assert read_rig(rig).hub.url.startswith(hub[:4] + "127.0.0.1:")
+        result = await record(read_rig(rig), tmp_path / "takes", allow_missing=("phone",))
+        return await playing, result
+
+    truth, result = run(both())
+    assert result is not None
+    assert result.lost is None
+    recording = read_recording(result.folder)
+    counts = result.take.counts
+    assert counts["samples"] == len(recording.tick_us) == truth.samples_sent - truth.samples_dropped
+    assert counts["samples_lost"] == truth.samples_dropped > 0
