@@ -1,10 +1,14 @@
 """A simulated hub behind real sockets, read by the real network transports."""
 
 import asyncio
+import json
 import random
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ import pytest
 from firmware_host import messages
 from firmware_host.announcements import Announcement, Link, encode_announcement
 from firmware_host.device import HubDevice
+from firmware_host.devices import hubs_in_network
 from firmware_host.discovery import MAX_HUBS, listening
 from firmware_host.errors import ConfigError, DeviceNotFound, TransportError
 from firmware_host.frames import Frame, FrameDecoder
@@ -28,6 +33,7 @@ from firmware_host.transports.udp import UdpTransport
 
 pytestmark = pytest.mark.integration
 
+ROOT = Path(__file__).parents[2]
 RATE_HZ = 200.0
 LINKS = (Link.UDP, Link.TCP)
 PATIENCE_S = 60.0  # for a machine that does other things too
@@ -736,3 +742,82 @@ def test_a_virtual_wearer_in_the_network_is_recorded_whole(tmp_path, hub):
     counts = result.take.counts
     assert counts["samples"] == len(recording.tick_us) == truth.samples_sent - truth.samples_dropped
     assert counts["samples_lost"] == truth.samples_dropped > 0
+
+
+async def streamed(
+    link: Link,
+    *arguments: str,
+    hub_samples: int = 100_000,
+    interrupt_after_lines: int | None = None,
+) -> tuple[int, list[str], list[str]]:
+    """`imusic stream` in a process of its own on a served hub: exit code, stdout, stderr."""
+    async with served(hub_with(hub_samples), link) as (port, task):
+        url = f"{link.name.lower()}:127.0.0.1:{port}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "imusic", "stream", url, *arguments),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        lines = []
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            lines.append(line.decode())
+            if len(lines) == interrupt_after_lines:
+                process.send_signal(signal.SIGINT)
+        _, complaints = await process.communicate()
+        if interrupt_after_lines or "--seconds" in arguments:
+            await task  # the hub was told to stop
+        return process.returncode, lines, complaints.decode().splitlines()
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_stream_is_watched_for_some_seconds_and_the_hub_told_to_stop(link):
+    code, lines, complaints = run(streamed(link, "--seconds", "1.5"))
+    assert (code, complaints) == (0, [])
+    (summary,) = lines
+    assert int(summary.split()[0]) > 50
+    assert ", 0 lost, 0 duplicates, 0 garbage bytes" in summary
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+def test_ctrl_c_ends_a_stream_cleanly_with_a_summary():
+    code, lines, complaints = run(streamed(Link.UDP, "--json", interrupt_after_lines=2))
+    assert (code, complaints) == (0, [])
+    *ticks, last = map(json.loads, lines)
+    assert [slot["name"] for slot in ticks[1]["slots"]] == list(FACE_12.names)
+    assert {slot["verdict"] for slot in ticks[1]["slots"]} == {"ok"}
+    assert ticks[1]["battery"] is None
+    assert last["summary"]["samples"] >= ticks[1]["samples"] > 0
+
+
+def test_a_stream_that_ends_by_itself_is_good():
+    code, lines, _ = run(streamed(Link.TCP, hub_samples=300))
+    assert code == 0
+    assert lines == ["300 samples, 0 lost, 0 duplicates, 0 garbage bytes, 0 reconnects\n"]
+
+
+def test_devices_lists_the_hubs_that_announce_themselves():
+    async def looking() -> list[dict[str, object]]:
+        port = free_port()
+        hub = announcement("brow\u00e9", 7, is_streaming=True, protocol_version=9)
+        async with announced(port, hub, b"noise", announcement("x", 8, link=Link.TCP)):
+            found = await hubs_in_network(0.5, port)
+            return [device.to_json() for device in found.devices]
+
+    tcp, udp = run(looking())
+    assert (tcp["kind"], tcp["address"], tcp["looks_like"]) == (
+        "tcp",
+        "tcp:127.0.0.1:8",
+        "hub x (f)",
+    )
+    assert udp == {
+        "kind": "udp",
+        "address": "udp:127.0.0.1:7",
+        "looks_like": "hub browé (f), protocol version 9: too new or too old, streaming to a host",
+        "device_id": "browé",
+        "firmware": "f",
+        "protocol_version": 9,
+        "is_streaming": True,
+        "battery": 0.5,
+    }
