@@ -502,6 +502,10 @@ def test_a_port_where_nobody_listens_refuses(link, says):
 
 @pytest.mark.parametrize("link", LINKS)
 def test_somebody_silent_is_no_hub_and_the_hint_speaks_of_the_network(link):
+    async def sit_still(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the host is gone
+        writer.close()
+
     async def silent() -> None:
         loop = asyncio.get_running_loop()
         if link is Link.UDP:
@@ -510,7 +514,7 @@ def test_somebody_silent_is_no_hub_and_the_hint_speaks_of_the_network(link):
             )
             port = server.get_extra_info("socket").getsockname()[1]
         else:
-            server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+            server = await asyncio.start_server(sit_still, "127.0.0.1", 0)
             port = server.sockets[0].getsockname()[1]
         try:
             await listen(transport_to(link, port), timeout_s=0.6)
