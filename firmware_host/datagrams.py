@@ -25,6 +25,8 @@ _DELIMITER = b"\0"
 _MASK = 0xFFFF_FFFF
 _HALF = 0x8000_0000
 _BOOTS_REMEMBERED = 8
+# No network repeats so much at a stretch: such a hub restarted with the boot id of before.
+_LATE_IN_A_ROW = 64
 
 
 class DatagramWriter:
@@ -75,6 +77,7 @@ class DatagramReader:
         self._boot: int | None = None
         self._boots_gone: deque[int] = deque(maxlen=_BOOTS_REMEMBERED)
         self._next = 0
+        self._late_in_a_row = 0
 
     def read(self, datagram: bytes) -> bytes:
         """The frames of `datagram`, or nothing where it is late. Never raises.
@@ -87,7 +90,7 @@ class DatagramReader:
         numbered, stream = _split(datagram)
         if numbered is None:
             self.counts.unnumbered += 1
-        elif not self._is_new(*numbered):
+        elif not self._is_new(*numbered) and not self._is_reborn(*numbered):
             self.counts.late += 1
             return b""
         return stream if not stream or stream.endswith(_DELIMITER) else stream + _DELIMITER
@@ -96,16 +99,29 @@ class DatagramReader:
         if boot != self._boot:
             if boot in self._boots_gone:
                 return False
-            if self._boot is not None:
-                self._boots_gone.append(self._boot)
-                self.counts.boots += 1
-            self._boot, self._next = boot, number
+            self._begin(boot, number)
         ahead = (number - self._next) & _MASK
         if ahead >= _HALF:
             return False
         self.counts.missing += ahead
         self._next = (number + 1) & _MASK
+        self._late_in_a_row = 0
         return True
+
+    def _is_reborn(self, boot: int, number: int) -> bool:
+        """Whether what seems late is a hub that does not draw its boot id anew."""
+        self._late_in_a_row += 1
+        if self._late_in_a_row < _LATE_IN_A_ROW:
+            return False
+        self._begin(boot, number)
+        return self._is_new(boot, number)
+
+    def _begin(self, boot: int, number: int) -> None:
+        if self._boot is not None:
+            self.counts.boots += 1
+            if boot != self._boot:
+                self._boots_gone.append(self._boot)
+        self._boot, self._next = boot, number
 
 
 def _split(datagram: bytes) -> tuple[tuple[int, int] | None, bytes]:

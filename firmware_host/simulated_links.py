@@ -29,7 +29,7 @@ from firmware_host.simulator import HubSummary, SimulatedHub
 from firmware_host.transports.network import MAX_PORT, explain_bind_error
 
 HOST_SILENCE_S = 5.0  # a hub over UDP forgets a host that said nothing for so long
-FAREWELL_S = 1.0  # how long END is repeated to a host that did not hear it
+FAREWELL_S = 3.0  # how long END is repeated: a host that did not hear it asks every half second
 LOOPBACK = "127.0.0.1"
 # Broadcast: every program on this computer, or in this network, hears it.
 _HERE, _EVERYWHERE = "127.255.255.255", "255.255.255.255"

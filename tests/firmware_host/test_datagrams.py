@@ -66,6 +66,17 @@ def test_a_hub_that_restarts_is_heard_at_once_and_its_old_datagrams_no_more():
     assert (reader.counts.boots, reader.counts.late, reader.counts.missing) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("boots", [(5, 5), (5, 6, 5)])
+def test_a_hub_that_restarts_with_a_boot_id_of_before_is_not_deaf_for_ever(boots):
+    reader, heard = DatagramReader(), []
+    for boot in boots:
+        writer = DatagramWriter(boot)
+        heard = [payloads_in(reader.read(writer.write(stream_of([b"x"]))[0])) for _ in range(200)]
+    assert heard[-100:] == 100 * [[b"x"]]
+    assert reader.counts.boots == len(boots) - 1
+    assert 0 < reader.counts.late < 100
+
+
 @given(st.lists(st.binary(max_size=1400), max_size=20))
 def test_noise_never_raises_is_handed_on_and_does_not_spoil_the_next_frame(noise):
     writer, reader, decoder = DatagramWriter(1), DatagramReader(), FrameDecoder()
