@@ -116,16 +116,22 @@ def _watch_in_table(transport: "Transport", watch: "StreamWatch", seconds: float
 def slot_table(watch: "StreamWatch", transport: "Transport", now_ns: int) -> "Table":
     """A row per slot, and the account of the stream below."""
     from rich.table import Table
+    from rich.text import Text
+
+    from firmware_host.boards import printable
 
     title = "waiting for the hub" if watch.info is None else f"hub {watch.info.device_id}"
-    table = Table(title=f"{title} at {transport.address}", caption=_told(_counts(watch, transport)))
+    table = Table(
+        title=Text(printable(f"{title} at {transport.address}")),  # names are the hub's: no markup
+        caption=_told(_counts(watch, transport)),
+    )
     table.add_column("slot")
     for heading in ("readings/s", "missing %", "age ms", "clipped"):
         table.add_column(heading, justify="right")
     table.add_column("state")
     for slot in watch.slots(now_ns):
         table.add_row(
-            slot.name,
+            Text(printable(slot.name)),
             f"{slot.rate_hz:.0f}",
             f"{100 * slot.missing:.1f}",
             f"{1000 * slot.age_s:.0f}",

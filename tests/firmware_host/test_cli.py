@@ -1,13 +1,18 @@
 """`imusic devices` and `imusic stream`, as far as no hub is needed."""
 
 import asyncio
+import io
 import json
 import socket
 import sys
 
 import pytest
+from rich.console import Console
 
 from firmware_host import cli, devices
+from firmware_host.samples import HubInfo
+from firmware_host.slot_health import StreamWatch
+from firmware_host.transports.base import open_transport
 from imusic.cli import main
 
 list_ports = pytest.importorskip("serial.tools.list_ports")
@@ -123,3 +128,16 @@ def test_no_bluetooth_is_a_note_and_no_traceback(monkeypatch):
     found = asyncio.run(devices.hubs_in_air(0.2))
     assert found.devices or len(found.notes) <= 1
     assert all(note.isprintable() for note in found.notes)
+
+
+def test_the_table_shows_names_as_they_are_and_lets_none_steer_the_terminal():
+    watch = StreamWatch()
+    watch.take(HubInfo("[red]hub\x1b[2J", "f", 1, 200.0, 80.0, 17.0, ("[/]brow", "chin\a")))
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(cli.slot_table(watch, open_transport("tcp:127.0.0.1:9"), 1))
+    shown = console.file.getvalue()
+    assert "[red]hub?[2J at tcp:127.0.0.1:9" in shown
+    assert "[/]brow" in shown
+    assert "chin?" in shown
+    assert "silent" in shown
+    assert not {"\x1b", "\a"} & set(shown)
