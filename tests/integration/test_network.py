@@ -264,6 +264,21 @@ def test_a_stop_ends_the_stream_with_the_hubs_count(link):
     assert heard[-1] == HubEnd(truth.samples_sent)
 
 
+@pytest.mark.parametrize("link", LINKS)
+def test_a_hub_may_have_an_ipv6_address(link):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this computer has no IPv6")
+
+    async def both() -> list[HubEvent]:
+        async with served(hub_with(100), link, bind="::1") as (port, _):
+            return await listen(open_transport(f"{link.name.lower()}:[::1]:{port}"))
+
+    assert samples(run(both())) == 100
+
+
 def test_a_network_that_loses_repeats_and_swaps_costs_only_what_it_lost():
     """Exact accounts over a bad network: no sample twice, none out of order, none unexplained."""
 
@@ -399,6 +414,31 @@ def test_a_cut_link_is_connected_again_and_what_was_lost_is_counted():
     assert lost(heard) > 0
     assert np.all(np.diff(sequences(heard)) > 0)
     assert heard[-1] == HubEnd(800)
+
+
+def test_half_a_frame_before_a_cut_does_not_spoil_the_first_one_after_it():
+    words = [messages.encode_end(HubEnd(count)) for count in (1, 2, 3)]
+    links = iter([words[0] + words[1][:4], words[2]])
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(next(links))
+        await writer.drain()
+        writer.close()
+
+    async def reading() -> list[object]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        transport = transport_to(Link.TCP, server.sockets[0].getsockname()[1])
+        decoder, found = FrameDecoder(), []
+        async with server, opened(transport):
+            async for chunk in transport.chunks():
+                found += decoder.feed(chunk)
+                if len(found) == 3:
+                    break
+        return found
+
+    first, torn, last = run(reading())
+    assert (messages.decode(first), messages.decode(last)) == (HubEnd(1), HubEnd(3))
+    assert torn == Garbage(5)  # what was there of it, and the delimiter put in
 
 
 def test_a_link_that_is_open_but_dead_is_found_by_its_silence():
