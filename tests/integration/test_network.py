@@ -120,9 +120,12 @@ def sequences(heard: list[HubEvent]) -> np.ndarray:
     return np.concatenate([event.sequence for event in heard if isinstance(event, ImuBlock)])
 
 
+def frames_in(datagram: bytes) -> list[Frame]:
+    return [found for found in FrameDecoder().feed(datagram) if isinstance(found, Frame)]
+
+
 def samples_in(datagram: bytes) -> int:
-    found = FrameDecoder().feed(datagram)
-    return sum(isinstance(frame, Frame) and frame.kind == Kind.SAMPLES for frame in found)
+    return sum(frame.kind == Kind.SAMPLES for frame in frames_in(datagram))
 
 
 class UdpRelay(asyncio.DatagramProtocol):
@@ -494,20 +497,23 @@ def test_a_second_host_is_hung_up_on_by_a_hub_over_tcp():
 
 
 def test_a_second_host_over_udp_hears_who_the_hub_is_and_disturbs_nothing():
-    async def two() -> tuple[HubSummary, list[HubEvent], list[HubEvent]]:
+    async def two() -> tuple[HubSummary, list[HubEvent], list[int]]:
         async with served(hub_with(400), Link.UDP) as (port, task):
             first: list[HubEvent] = []
             listening_ = asyncio.create_task(listen(transport_to(Link.UDP, port), first))
             while samples(first) < 50:
                 await asyncio.sleep(0.01)
-            second = await listen(
-                transport_to(Link.UDP, port), until=lambda heard: isinstance(heard[-1], HubInfo)
-            )
-            await listening_
-            return await task, first, second
+            async with opened(transport_to(Link.UDP, port)) as second:
+                for kind in (Kind.START, Kind.STOP, Kind.HELLO, Kind.START, Kind.HELLO):
+                    await second.send(messages.encode_command(kind))
+                chunks = second.chunks()
+                heard = [frame for _ in range(2) for frame in frames_in(await anext(chunks))]
+                await listening_
+                assert second.counts.received == len(heard)  # and not a sample more
+                return await task, first, [frame.kind for frame in heard]
 
     truth, first, second = run(two())
-    assert [type(event) for event in second] == [HubInfo]
+    assert second == [Kind.INFO, Kind.INFO]
     assert samples(first) == truth.samples_sent == 400
     assert lost(first) == 0
 
