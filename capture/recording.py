@@ -14,7 +14,7 @@ from capture.channels import FACE, HEALTH, MARKERS, SAMPLES
 from capture.take import DATA_FILE, Take, read_take, recover_hint
 from firmware_host import mcap_chunks
 from firmware_host.errors import DataError
-from firmware_host.samples import Floats, Gap, HubInfo, ImuBlock, Ints
+from firmware_host.samples import Floats, Gap, HubFeatures, HubInfo, HubMode, ImuBlock, Ints
 from firmware_host.transports import replay
 
 
@@ -220,4 +220,6 @@ def _info(facts: dict[str, Any]) -> HubInfo:
         accel_range_m_s2=float(facts["accel_range_m_s2"]),
         gyro_range_rad_s=float(facts["gyro_range_rad_s"]),
         slots=tuple(facts["slots"]),
+        features=HubFeatures(facts.get("features", 0)),  # takes before these existed lack both
+        mode=HubMode(facts.get("mode", 0)),
     )

@@ -21,6 +21,7 @@ from capture.channels import CLOCK, FACE, HEALTH, MARKERS, PHONE_RAW, SAMPLES, T
 from capture.take import DATA_FILE, Take, write_take
 from firmware_host.clock import NS_PER_S
 from firmware_host.samples import (
+    Answer,
     Duplicate,
     Floats,
     Gap,
@@ -31,6 +32,8 @@ from firmware_host.samples import (
     HubStatus,
     ImuBlock,
     Ints,
+    RoundTrip,
+    SyncEdge,
 )
 from firmware_host.transports import replay
 
@@ -43,6 +46,9 @@ _HEALTH_KINDS: dict[type, str] = {
     HubInfo: "info",
     HubStatus: "status",
     HubEnd: "end",
+    RoundTrip: "round_trip",
+    Answer: "answer",
+    SyncEdge: "sync",
     Gap: "gap",
     Garbage: "garbage",
     Duplicate: "duplicate",

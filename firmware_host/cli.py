@@ -1,16 +1,23 @@
-"""Verbs about hardware: devices, stream."""
+"""Verbs about hardware: devices, stream, hub."""
 
+import asyncio
+import dataclasses
 import json
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from firmware_host.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.table import Table
 
+    from firmware_host.commands import Request
+    from firmware_host.conversation import Talk
+    from firmware_host.samples import HubInfo
     from firmware_host.slot_health import StreamWatch
     from firmware_host.transports.base import Transport
 
@@ -35,8 +42,6 @@ def devices(
 
     Example: imusic devices --seconds 5
     """
-    import asyncio
-
     from firmware_host.devices import find_devices
 
     found = asyncio.run(find_devices(seconds))
@@ -92,8 +97,6 @@ def _watch(
     every_s: float,
     on_tick: "Callable[[int], None]",
 ) -> None:
-    import asyncio
-
     from firmware_host.watching import watch_stream
 
     asyncio.run(watch_stream(transport, watch.take, seconds, every_s, on_tick))
@@ -184,3 +187,90 @@ def _counts(watch: "StreamWatch", transport: "Transport") -> dict[str, int]:
 
 def _told(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+
+
+@app.command()
+def hub(
+    url: Annotated[str, typer.Argument(help="Such as serial:/dev/ttyACM0.", metavar="URL")],
+    rate_hz: Annotated[float | None, typer.Option(help="Sample at about this rate.")] = None,
+    accel_range: Annotated[float | None, typer.Option(help="Reach of accel, m/s².")] = None,
+    gyro_range: Annotated[float | None, typer.Option(help="Reach of gyro, rad/s.")] = None,
+    mode: Annotated[str | None, typer.Option(help="raw or fused.")] = None,
+    identify: Annotated[
+        str | None, typer.Option(help="Blink or buzz at this slot, or `hub`.", metavar="SLOT")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="For how long to blink or buzz.")] = 3.0,
+    sync_pulse_us: Annotated[int | None, typer.Option(help="Raise the sync line, µs.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Tell what a hub is, and ask it for something. What is set lasts until it is switched off.
+
+    Example: imusic hub serial:/dev/ttyACM0 --rate-hz 400 --identify mentalis
+    """
+    from firmware_host import conversation
+    from firmware_host.commands import SetRate, SyncPulse
+    from firmware_host.transports.base import open_transport
+
+    def wanted(info: "HubInfo") -> "list[Request]":
+        asked: list[Request] = [] if rate_hz is None else [SetRate(rate_hz)]
+        if accel_range is not None or gyro_range is not None:
+            asked.append(_ranges(info, accel_range, gyro_range))
+        if mode is not None:
+            asked.append(_mode(mode))
+        if identify is not None:
+            asked.append(_identify(info, identify, seconds))
+        return asked if sync_pulse_us is None else [*asked, SyncPulse(sync_pulse_us)]
+
+    talk = asyncio.run(conversation.ask(open_transport(url), wanted))
+    _tell(talk, as_json)
+    if talk.refused:
+        raise typer.Exit(1)
+
+
+def _ranges(info: "HubInfo", accel: float | None, gyro: float | None) -> "Request":
+    from firmware_host.commands import SetRange
+
+    return SetRange(
+        info.accel_range_m_s2 if accel is None else accel,
+        info.gyro_range_rad_s if gyro is None else gyro,
+    )
+
+
+def _mode(name: str) -> "Request":
+    from firmware_host.commands import SetMode
+    from firmware_host.samples import HubMode
+
+    if name.upper() not in HubMode.__members__:
+        raise ConfigError(f"--mode: expected raw or fused, got {name!r}")
+    return SetMode(HubMode[name.upper()])
+
+
+def _identify(info: "HubInfo", name: str, seconds: float) -> "Request":
+    from firmware_host.commands import WHOLE_HUB, Identify
+
+    if name != "hub" and name not in info.slots:
+        raise ConfigError(
+            f"the hub {info.device_id!r} has no slot {name!r}",
+            f"its slots are {', '.join(info.slots)}; `hub` is the hub itself",
+        )
+    slot = WHOLE_HUB if name == "hub" else info.slots.index(name)
+    return Identify(slot, round(1000 * seconds))
+
+
+def _tell(talk: "Talk", as_json: bool) -> None:
+    facts = dataclasses.asdict(talk.info)
+    facts["features"] = [feature.name for feature in talk.info.features]
+    facts["mode"] = talk.info.mode.name.lower()
+    facts["sync_ticks_us"] = list(talk.sync_ticks_us)
+    facts["refused"] = {
+        type(request).__name__: result.name for request, result in talk.refused.items()
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    refused = facts.pop("refused")
+    for name, value in facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        typer.echo(f"{name:<18} {shown}")
+    for name, result in refused.items():
+        typer.echo(f"the hub refused {name}: {result.lower().replace('_', ' ')}", err=True)

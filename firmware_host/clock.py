@@ -5,13 +5,14 @@ times: the lower convex hull of (device time, arrival time). Least squares would
 delay instead.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.samples import Ints
+from firmware_host.samples import Ints, RoundTrip
 
 NS_PER_S = 1_000_000_000
 
@@ -91,6 +92,22 @@ def fit_floor(device_ns: Ints, arrival_ns: Ints, rate: float) -> ClockMap:
         residual_s=float(np.median(above)),
         residual_p95_s=float(np.percentile(above, 95)),
     )
+
+
+def error_bounds_s(clock: ClockMap, trips: Sequence[RoundTrip]) -> tuple[float, float]:
+    """(least, most) by which `clock` may map too late, by what round trips prove.
+
+    Arrivals alone cannot tell how long the fastest message took, so a fitted map is late by that.
+    The hub's clock read each tick between PING and PONG: each round trip bounds the error from both
+    sides, and the bounds of all hold together. least > most: no constant error explains them, so
+    the map has a wrong rate or is used beyond its range. (−inf, inf) without a round trip.
+    """
+    if not trips:
+        return -float("inf"), float("inf")
+    mapped = clock.to_host(np.array([1000 * trip.tick_us for trip in trips], np.int64))
+    received = np.array([trip.received_ns for trip in trips], np.int64)
+    sent = np.array([trip.sent_ns for trip in trips], np.int64)
+    return float(np.max(mapped - received)) / NS_PER_S, float(np.min(mapped - sent)) / NS_PER_S
 
 
 def _hull_edge_under_middle(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[int, int]:

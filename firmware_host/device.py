@@ -14,19 +14,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from firmware_host import messages
+from firmware_host import commands, messages
+from firmware_host.commands import Request
 from firmware_host.frames import Frame, FrameDecoder
-from firmware_host.messages import FULL_SCALE, PROTOCOL_VERSION, Info, Kind
+from firmware_host.fused import RateFromOrientation, unit_quats
+from firmware_host.messages import FULL_SCALE, PROTOCOL_VERSION, WIDTHS, Info, Kind, Pong
 from firmware_host.samples import (
+    Answer,
     Duplicate,
+    Floats,
     Gap,
     Garbage,
+    HubEnd,
     HubEvent,
+    HubFeatures,
     HubInfo,
     HubStatus,
     ImuBlock,
+    RoundTrip,
+    SyncEdge,
 )
 
+MAX_ROUND_TRIP_NS = 2_000_000_000  # a PONG that seems later answers another host, or another clock
 _MASK = 0xFFFF_FFFF
 _HALF = 0x8000_0000
 
@@ -43,17 +52,23 @@ class HubDevice:
     count as Garbage; INFO says where the count stands, so every sample after it is accounted for.
     Samples not newer than the last one are dropped as Duplicate, and HELLO is repeated: if the hub
     counts from anew, its INFO says so.
+
+    Args:
+        stream: answer INFO with START; without, the hub can be asked and configured in peace.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream: bool = True) -> None:
         self.info: HubInfo | None = None
         self._decoder = FrameDecoder()
         self._replies = [messages.encode_command(Kind.HELLO)]
-        self._wanted = Kind.START
+        self._wanted: Kind | None = Kind.START if stream else None
         self._asked = True  # a HELLO is under way
         self._next = 0  # the sequence number expected next, once INFO came
         self._tick: int | None = None  # of the last sample
         self._run: list[tuple[int, int, bytes]] = []  # (sequence, tick, payload) of one block
+        self._run_kind: int = Kind.SAMPLES
+        self._rates = RateFromOrientation()
+        self._requests = 0  # made so far
 
     def receive(self, data: bytes, time_ns: int) -> list[HubEvent]:
         """Return what `data`, received at host time `time_ns`, completes. Never raises."""
@@ -62,11 +77,11 @@ class HubDevice:
             if isinstance(found, Garbage):
                 self._end_run(events, time_ns)
                 events.append(found)
-            elif found.kind == Kind.SAMPLES:
+            elif found.kind in WIDTHS:
                 self._take_sample(found, events, time_ns)
             else:
                 self._end_run(events, time_ns)
-                self._take_message(found, events)
+                self._take_message(found, events, time_ns)
         self._end_run(events, time_ns)
         return events
 
@@ -85,8 +100,28 @@ class HubDevice:
         self._wanted = Kind.STOP
         self._replies.append(messages.encode_command(Kind.STOP))
 
+    def ping(self, time_ns: int) -> None:
+        """Ask the hub for its clock, if it can tell; the answer comes as a RoundTrip.
+
+        time_ns: now, on the clock that `receive` is given.
+        """
+        if self.info and HubFeatures.PING in self.info.features:
+            self._replies.append(commands.encode_ping(time_ns))
+
+    def request(self, request: Request) -> int:
+        """Ask the hub for something; returns the number that its Answer will carry."""
+        number = self._requests & 0xFF
+        self._requests += 1
+        self._replies.append(commands.encode_request(number, request))
+        return number
+
+    def _header(self, frame: Frame) -> tuple[int, int] | None:
+        if self.info is None:
+            return None
+        return messages.sample_header(frame.payload, len(self.info.slots), WIDTHS[frame.kind])
+
     def _take_sample(self, frame: Frame, events: list[HubEvent], time_ns: int) -> None:
-        header = messages.sample_header(frame.payload, len(self.info.slots)) if self.info else None
+        header = self._header(frame)
         if header is None:
             self._interrupt(Garbage(frame.size), events, time_ns)
             return
@@ -103,6 +138,9 @@ class HubDevice:
             return
         if sequence > self._next:
             self._interrupt(Gap(self._next, sequence - self._next), events, time_ns)
+        if frame.kind != self._run_kind:
+            self._end_run(events, time_ns)
+            self._run_kind = frame.kind
         self._run.append((sequence, tick, frame.payload))
         self._next, self._tick = sequence + 1, tick
 
@@ -116,31 +154,51 @@ class HubDevice:
             return
         sequence, tick_us, payloads = zip(*self._run, strict=True)
         self._run = []
-        counts = messages.decode_readings(payloads, len(self.info.slots))  # (N, S, 6)
-        events.append(
-            ImuBlock(
-                tick_us=np.array(tick_us, np.int64),
-                sequence=np.array(sequence, np.int64),
-                accel_m_s2=counts[..., :3] * np.float32(self.info.accel_range_m_s2 / FULL_SCALE),
-                gyro_rad_s=counts[..., 3:] * np.float32(self.info.gyro_range_rad_s / FULL_SCALE),
-                arrival_ns=time_ns,
-            )
-        )
+        ticks = np.array(tick_us, np.int64)
+        width = WIDTHS[self._run_kind]
+        counts = messages.decode_readings(payloads, len(self.info.slots), width)  # (N, S, width)
+        accel_unit = np.float32(self.info.accel_range_m_s2 / FULL_SCALE)
+        gyro_unit = np.float32(self.info.gyro_range_rad_s / FULL_SCALE)
+        if self._run_kind == Kind.SAMPLES_FUSED:
+            quat = unit_quats(counts[..., :4])
+            accel, gyro = counts[..., 4:] * accel_unit, self._rates.push(ticks, quat)
+            orientation: Floats | None = quat.astype(np.float32)
+        else:
+            accel, gyro = counts[..., :3] * accel_unit, counts[..., 3:] * gyro_unit
+            orientation = None
+        numbers = np.array(sequence, np.int64)
+        events.append(ImuBlock(ticks, numbers, accel, gyro, time_ns, orientation))
 
-    def _take_message(self, frame: Frame, events: list[HubEvent]) -> None:
+    def _take_message(self, frame: Frame, events: list[HubEvent], time_ns: int) -> None:
         message = messages.decode(frame)
         if message is None:
             events.append(Garbage(frame.size))
         elif isinstance(message, Info):
             self._take_info(message, events)
-        elif isinstance(message, HubStatus):
-            self._count_to(message.samples_sent, events)
-            near = message.tick_us if self._tick is None else self._tick
-            events.append(replace(message, tick_us=unwrap(near, message.tick_us)))
+        elif isinstance(message, Pong):
+            self._take_pong(message, events, time_ns)
         else:
+            self._take_word(message, events)
+
+    def _take_word(
+        self, message: HubStatus | HubEnd | Answer | SyncEdge, events: list[HubEvent]
+    ) -> None:
+        if isinstance(message, HubStatus | HubEnd):
             self._count_to(message.samples_sent, events)
-            events.append(message)
+        if isinstance(message, HubStatus | SyncEdge):
+            message = replace(message, tick_us=self._unwrap_tick(message.tick_us))
+        events.append(message)
+        if isinstance(message, HubEnd):
             self._begin_anew()
+
+    def _take_pong(self, pong: Pong, events: list[HubEvent], time_ns: int) -> None:
+        """The token is our clock in µs at the PING: what it lacks above 32 bits is in `time_ns`."""
+        sent_us = unwrap(time_ns // 1000, pong.token)
+        if 0 <= time_ns - 1000 * sent_us <= MAX_ROUND_TRIP_NS:
+            events.append(RoundTrip(self._unwrap_tick(pong.tick_us), 1000 * sent_us, time_ns))
+
+    def _unwrap_tick(self, tick_us: int) -> int:
+        return unwrap(tick_us if self._tick is None else self._tick, tick_us)
 
     def _take_info(self, info: Info, events: list[HubEvent]) -> None:
         events.append(info.hub)
@@ -156,7 +214,8 @@ class HubDevice:
         else:
             self._count_to(info.next_sequence, events)
         self.info = info.hub
-        self._replies.append(messages.encode_command(self._wanted))
+        if self._wanted:
+            self._replies.append(messages.encode_command(self._wanted))
 
     def _count_to(self, samples_sent: int, events: list[HubEvent]) -> None:
         """Report as a gap what the hub has sent by now but never arrived."""

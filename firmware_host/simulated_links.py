@@ -105,7 +105,7 @@ class _Life:
 
     def receive(self, data: bytes) -> bytes:
         """Obey the host; return the answer."""
-        answer = self.hub.receive(data)
+        answer = self.hub.receive(data, self._elapsed_s())
         if self._start_ns is None and self.hub.running:
             self._start_ns = self._serving.clock_ns()
             if self._serving.on_start:

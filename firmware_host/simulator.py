@@ -10,21 +10,32 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host import messages
+from firmware_host import commands, messages
+from firmware_host.commands import SetRange, SyncPulse
 from firmware_host.errors import DataError
 from firmware_host.frames import Frame, FrameDecoder
-from firmware_host.messages import FULL_SCALE, MAX_SLOTS, PROTOCOL_VERSION, Info, Kind
-from firmware_host.samples import HubEnd, HubInfo, HubStatus
+from firmware_host.messages import FULL_SCALE, MAX_SLOTS, PROTOCOL_VERSION, Info, Kind, Pong
+from firmware_host.samples import (
+    Answer,
+    HubEnd,
+    HubFeatures,
+    HubInfo,
+    HubStatus,
+    Result,
+    SyncEdge,
+)
 
 MAX_DRIFT_PPM = 50.0  # a cheap crystal over temperature
 _MASK = 0xFFFF_FFFF
 _READ_BYTES = 4096
 _GRAVITY = 9.80665
+# It plays given samples, so it has neither another rate nor orientations, and no lamp to blink.
+_FEATURES = HubFeatures.PING | HubFeatures.SET_RANGE | HubFeatures.SYNC_PULSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +117,9 @@ class SimulatedHub:
             _as_float32(options.accel_range_m_s2),
             _as_float32(options.gyro_range_rad_s),
             tuple(slots),
+            _FEATURES,
         )
+        self._readings = accel_m_s2, gyro_rad_s
         self._counts, self._masks = _quantise(accel_m_s2, gyro_rad_s, self._info)
         self._decoder = FrameDecoder()
         self._sent = 0
@@ -118,19 +131,55 @@ class SimulatedHub:
         """The INFO that a hub sends once, unasked, when it wakes up."""
         return messages.encode_info(Info(self._info, self._sent & _MASK))
 
-    def receive(self, data: bytes) -> bytes:
-        """Obey the host's commands in `data`; return the answer. All else is ignored."""
+    def receive(self, data: bytes, elapsed_s: float = 0.0) -> bytes:
+        """Obey the host's commands in `data`; return the answer. All else is ignored.
+
+        elapsed_s: now, in seconds after START; before START it says nothing, and PING goes
+        unanswered because the clock of this hub begins there.
+        """
         answer = b""
         for frame in self._decoder.feed(data):
-            if not isinstance(frame, Frame) or self.finished:
-                continue
-            if frame.kind == Kind.HELLO:
-                answer += self.boot()
-            elif frame.kind == Kind.START:
-                self.running = True
-            elif frame.kind == Kind.STOP:
-                answer += self._end()
+            if isinstance(frame, Frame) and not self.finished:
+                answer += self._obey(frame, elapsed_s)
         return answer
+
+    def _obey(self, frame: Frame, elapsed_s: float) -> bytes:
+        if frame.kind == Kind.HELLO:
+            return self.boot()
+        if frame.kind == Kind.START:
+            self.running = True
+            return b""
+        if frame.kind == Kind.STOP:
+            return self._end()
+        if frame.kind == Kind.PING:
+            token = commands.decode_ping(frame)
+            if token is None or not self.running:
+                return b""
+            return messages.encode_pong(Pong(token, self._tick_us(elapsed_s)))
+        return self._answer(frame, elapsed_s) if frame.kind < Kind.INFO else b""
+
+    def _answer(self, frame: Frame, elapsed_s: float) -> bytes:
+        number, request = commands.decode_request(frame)
+        result, follows = Result.UNKNOWN_COMMAND, b""
+        if isinstance(request, SyncPulse):
+            edge = SyncEdge(number, self._tick_us(elapsed_s))
+            result, follows = Result.DONE, messages.encode_sync(edge)
+        elif isinstance(request, SetRange) and self.running:
+            result = Result.BUSY_STREAMING
+        elif isinstance(request, SetRange):
+            self._set_range(request)
+            result, follows = Result.DONE, self.boot()
+        elif request is None and frame.kind in (Kind.SET_RANGE, Kind.SYNC_PULSE):
+            result = Result.BAD_VALUE
+        return messages.encode_answer(Answer(number, frame.kind, result)) + follows
+
+    def _set_range(self, wanted: SetRange) -> None:
+        self._info = replace(
+            self._info,
+            accel_range_m_s2=_as_float32(wanted.accel_m_s2),
+            gyro_range_rad_s=_as_float32(wanted.gyro_rad_s),
+        )
+        self._counts, self._masks = _quantise(*self._readings, self._info)
 
     def next_due_s(self) -> float | None:
         """When the next sample leaves, in seconds after START; None before it and after the end."""
@@ -260,7 +309,10 @@ async def run_hub(
     try:
         line.write(hub.boot())
         while True:
-            line.write(hub.receive(line.read()))
+            data = line.read()
+            if start_ns is not None:  # the time of the answer to a PING
+                elapsed_s = speed * (clock_ns() - start_ns) * 1e-9
+            line.write(hub.receive(data, elapsed_s))
             if start_ns is None and hub.running:
                 start_ns = clock_ns()
                 if on_start:

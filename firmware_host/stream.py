@@ -11,6 +11,7 @@ from firmware_host.samples import HubEnd, HubEvent, HubInfo
 from firmware_host.transports.base import Transport
 
 HELLO_EVERY_S = 0.5
+PING_EVERY_S = 1.0
 
 
 async def events(
@@ -23,7 +24,8 @@ async def events(
     """Yield what the hub says until it says END or the transport is closed.
 
     HELLO is repeated while no INFO came, and whenever the line was quiet for half a second: a START
-    that was lost, or a hub that restarted, is found that way.
+    that was lost, or a hub that restarted, is found that way. A hub that can tell its clock is
+    asked for it every PING_EVERY_S.
 
     Args:
         transport: open; closing it stays with the caller.
@@ -42,6 +44,8 @@ async def events(
     upcoming = asyncio.ensure_future(_next(chunks))
     try:
         while True:
+            if greeter.ping_is_due():
+                device.ping(clock_ns())
             for command in device.outgoing():
                 await transport.send(command)
             await asyncio.wait({upcoming}, timeout=greeter.wait_s())
@@ -70,7 +74,7 @@ async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
 
 
 class _Greeter:
-    """Decides when HELLO is due, and when no hub is there."""
+    """Decides when HELLO and PING are due, and when no hub is there."""
 
     def __init__(self, device: HubDevice, address: str, timeout_s: float) -> None:
         self._device = device
@@ -79,7 +83,15 @@ class _Greeter:
         self._now = asyncio.get_running_loop().time
         self._deadline = self._now() + timeout_s
         self._hello_at = self._now() + HELLO_EVERY_S
+        self._ping_at = self._now()
         self._bytes = 0
+
+    def ping_is_due(self) -> bool:
+        """Whether to ask for the hub's clock now; True once per interval after INFO."""
+        if self._device.info is None or self._now() < self._ping_at:
+            return False
+        self._ping_at = self._now() + PING_EVERY_S
+        return True
 
     def wait_s(self) -> float:
         """How long to wait for bytes before `greet` has something to do."""

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from firmware_host.clock import ClockMap, RunningClock, fit_clock
+from firmware_host.clock import ClockMap, RunningClock, error_bounds_s, fit_clock
+from firmware_host.samples import RoundTrip
 
 NS = 1_000_000_000
 DAY_NS = 86_400 * NS
@@ -118,3 +119,30 @@ def test_a_running_clock_follows_drift_within_a_few_milliseconds(ppm):
         clock.update(d, h)
     error_s = abs(int(clock.to_host(device[-1:])[0] - host[-1])) / NS
     assert error_s <= 21.0 * abs(ppm) * 1e-6
+
+
+@given(
+    drifts_ppm,
+    st.floats(0, 0.05),
+    st.lists(st.tuples(st.floats(0, 0.02), st.floats(0, 0.02)), min_size=1, max_size=30),
+)
+def test_round_trips_bound_how_late_a_floor_is(ppm, fastest_s, delays):
+    """No message takes less than `fastest_s`: the floor cannot know that, round trips bound it."""
+    device = 1_000_000 * np.arange(len(delays) + 2) * 1000
+    truth = line(device, 0, 7 * NS, ppm)
+    fitted = fit_clock(device, truth + round(fastest_s * NS))
+    trips = [
+        RoundTrip(int(tick // 1000), int(host - there * NS), int(host + back * NS))
+        for tick, host, (there, back) in zip(device, truth, delays, strict=False)
+    ]
+    least, most = error_bounds_s(fitted, trips)
+    assert least - 1e-8 <= fastest_s <= most + 1e-8
+    assert most - least <= min(there + back for there, back in delays) + 1e-8
+
+
+def test_round_trips_that_no_shift_explains_contradict_the_map():
+    wrong = ClockMap(0, 0, 1.001, 0, 10 * NS, 0.0, 0.0)
+    trips = [RoundTrip(second * 1_000_000, second * NS, second * NS + 1000) for second in (0, 10)]
+    least, most = error_bounds_s(wrong, trips)
+    assert least > most
+    assert error_bounds_s(wrong, []) == (-np.inf, np.inf)

@@ -1,25 +1,32 @@
 """The hub as the host sees it: every sample scaled, ordered and accounted for."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_host import messages
+from firmware_host import commands, frames, messages
+from firmware_host.commands import SyncPulse
 from firmware_host.device import HubDevice, unwrap
 from firmware_host.frames import encode
-from firmware_host.messages import Info, Kind
+from firmware_host.messages import Info, Kind, Pong
 from firmware_host.samples import (
+    Answer,
     Duplicate,
     Gap,
     Garbage,
     HubEnd,
     HubEvent,
+    HubFeatures,
     HubInfo,
     HubStatus,
     ImuBlock,
+    Result,
+    RoundTrip,
+    SyncEdge,
 )
 
 WRAP = 2**32
@@ -219,3 +226,106 @@ def test_any_chunking_gives_the_same_samples(sizes):
     assert [e for e in cut if not isinstance(e, ImuBlock)] == [
         e for e in whole if not isinstance(e, ImuBlock)
     ]
+
+
+FEATURED = replace(HUB, features=HubFeatures.PING)
+
+
+def pong(sent_ns: int, tick_us: int) -> bytes:
+    return messages.encode_pong(Pong(sent_ns // 1000 % WRAP, tick_us))
+
+
+def test_a_hub_that_cannot_tell_its_clock_is_not_asked():
+    device = greeted()
+    device.ping(5)
+    assert device.outgoing() == []
+    device.receive(messages.encode_info(Info(FEATURED, 0)), 0)
+    device.outgoing()
+    device.ping(5_000)
+    assert device.outgoing() == [commands.encode_ping(5_000)]
+
+
+@given(
+    st.integers(0, 10**18),
+    st.integers(0, 2_000_000_000 - 1000),
+    st.integers(0, WRAP - 1),
+)
+def test_a_round_trip_is_known_from_the_answer_alone(sent_ns, took_ns, tick_us):
+    (trip,) = greeted().receive(pong(sent_ns, tick_us), sent_ns + took_ns)
+    assert trip == RoundTrip(tick_us, sent_ns // 1000 * 1000, sent_ns + took_ns)
+
+
+def test_a_pong_to_another_host_is_no_evidence():
+    assert greeted().receive(pong(5_000_000_000, 7), 7_000_000_001) == []
+    assert greeted().receive(pong(5_000_000_000, 7), 4_999_999_000) == []
+
+
+def test_the_ticks_of_words_are_unwrapped_like_those_of_samples():
+    device = greeted()
+    device.receive(sample(0, WRAP - 10) + sample(1, WRAP + 10), 0)
+    wire = pong(1000, 20) + messages.encode_sync(SyncEdge(3, WRAP - 5))
+    trip, edge = device.receive(wire, 2000)
+    assert trip == RoundTrip(WRAP + 20, 1000, 2000)
+    assert edge == SyncEdge(3, WRAP - 5)
+
+
+def test_requests_are_numbered_and_answers_come_back_as_they_are():
+    device = greeted()
+    numbers = [device.request(SyncPulse(9)) for _ in range(257)]
+    assert numbers == [*range(256), 0]
+    assert device.outgoing()[255] == commands.encode_request(255, SyncPulse(9))
+    answer = Answer(255, Kind.SYNC_PULSE, Result.FAILED)
+    assert device.receive(messages.encode_answer(answer), 0) == [answer]
+
+
+def test_a_device_that_shall_not_stream_leaves_the_hub_in_peace():
+    device = HubDevice(stream=False)
+    assert device.outgoing() == [HELLO]
+    assert device.receive(info(), 0) == [HUB]
+    assert device.outgoing() == []
+    device.stop()
+    assert device.outgoing() == [STOP]
+
+
+def fused(sequence: int, quats: np.ndarray, mask: int = 0b111) -> bytes:
+    counts = np.clip(np.rint(quats * 32768), -32768, 32767)
+    rows = np.concatenate((counts, np.full((len(quats), 3), 512)), axis=1).astype(np.int16)
+    return messages.encode_sample(sequence, 5000 * sequence, mask, rows, Kind.SAMPLES_FUSED)
+
+
+def test_fused_samples_become_a_block_with_orientations_and_rates():
+    still, turned = np.tile([1.0, 0, 0, 0], (3, 1)), np.tile([0, 0, 0, 1.0], (3, 1))
+    turned[0] = [math.cos(0.01), 0, math.sin(0.01), 0]  # 0.02 rad around y in 5 ms
+    turned[1] = 0  # no orientation at all
+    (block,) = greeted().receive(fused(0, still) + fused(1, turned), 77)
+    assert isinstance(block, ImuBlock)
+    assert block.quat_world_from_sensor is not None
+    np.testing.assert_allclose(block.quat_world_from_sensor[0], still, atol=1e-6)
+    np.testing.assert_allclose(block.quat_world_from_sensor[1, 0], turned[0], atol=5e-5)
+    assert np.isnan(block.quat_world_from_sensor[1, 1]).all()
+    np.testing.assert_array_equal(block.accel_m_s2, np.ones((2, 3, 3), np.float32))
+    assert np.isnan(block.gyro_rad_s[0]).all()
+    np.testing.assert_allclose(block.gyro_rad_s[1, 0], [0, 4.0, 0], atol=0.03)
+    assert np.isnan(block.gyro_rad_s[1, 1]).all()
+    np.testing.assert_allclose(block.gyro_rad_s[1, 2], [0, 0, math.pi / 5e-3], rtol=1e-3)
+
+
+def test_raw_and_fused_samples_never_share_a_block():
+    still = np.tile([1.0, 0, 0, 0], (2, 1))
+    wire = sample(0) + fused(1, still, 0b101) + fused(2, still, 0b101) + sample(3)
+    blocks = greeted().receive(wire, 0)
+    assert [len(b) for b in blocks if isinstance(b, ImuBlock)] == [1, 2, 1]
+    assert [b.quat_world_from_sensor is None for b in blocks] == [True, False, True]
+    assert np.isnan(blocks[1].gyro_rad_s[:, 1]).all()
+    np.testing.assert_array_equal(blocks[1].gyro_rad_s[1, [0, 2]], 0)
+
+
+def test_a_fused_sample_with_the_length_of_a_raw_one_is_garbage():
+    wire = frames.encode(Kind.SAMPLES_FUSED, frame_payload(sample(0)))
+    assert greeted().receive(wire, 0) == [Garbage(len(wire))]
+
+
+def frame_payload(wire: bytes) -> bytes:
+    (frame,) = frames.FrameDecoder().feed(wire)
+    assert isinstance(frame, frames.Frame)
+    return frame.payload

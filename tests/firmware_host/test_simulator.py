@@ -5,12 +5,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_host import messages
+from firmware_host import commands, frames, messages
 from firmware_host.clock import fit_clock
+from firmware_host.commands import Identify, Request, SetMode, SetRange, SetRate, SyncPulse
 from firmware_host.device import HubDevice
 from firmware_host.errors import DataError
 from firmware_host.messages import Kind
-from firmware_host.samples import Gap, Garbage, HubEnd, HubEvent, HubStatus, ImuBlock
+from firmware_host.samples import (
+    Answer,
+    Gap,
+    Garbage,
+    HubEnd,
+    HubEvent,
+    HubInfo,
+    HubMode,
+    HubStatus,
+    ImuBlock,
+    Result,
+    RoundTrip,
+    SyncEdge,
+)
 from firmware_host.simulator import MAX_DRIFT_PPM, HubOptions, SimulatedHub
 
 SLOTS = ("brow", "cheek", "jaw")
@@ -171,3 +185,58 @@ def test_its_clock_is_found_from_arrivals_alone(seed):
 def test_samples_that_no_hub_could_send_are_refused(time_s, shape, slots, message):
     with pytest.raises(DataError, match=message):
         SimulatedHub(time_s, np.zeros(shape), np.zeros(shape), slots)
+
+
+def asked(hub: SimulatedHub, request: Request, elapsed_s: float = 0.0) -> list[HubEvent]:
+    device = HubDevice(stream=False)
+    device.receive(hub.boot(), 0)
+    return device.receive(hub.receive(commands.encode_request(7, request), elapsed_s), 0)
+
+
+def test_a_ping_is_answered_with_the_clock_of_that_moment_once_it_runs():
+    hub = hub_with(epoch_us=2**32 - 1000, drift_ppm=0.0)
+    ping = commands.encode_ping(5_000_000)
+    assert hub.receive(ping) == b""
+    hub.receive(COMMANDS[Kind.START])
+    events = HubDevice().receive(hub.boot() + hub.receive(ping, 0.25), 6_000_000)
+    assert events[1] == RoundTrip((2**32 - 1000 + 250_000) % 2**32, 5_000_000, 6_000_000)
+
+
+def test_a_range_can_be_set_before_the_stream_and_scales_what_follows():
+    hub = hub_with(20)
+    answer, info = asked(hub, SetRange(400.0, 100.0))
+    assert answer == Answer(7, Kind.SET_RANGE, Result.DONE)
+    assert isinstance(info, HubInfo)
+    assert (info.accel_range_m_s2, info.gyro_range_rad_s) == (400.0, 100.0)
+    (block,) = [e for e in heard(hub) if isinstance(e, ImuBlock)]
+    sent = np.random.default_rng(5).normal(0, 20, (20, len(SLOTS), 3))
+    np.testing.assert_allclose(block.accel_m_s2, sent, rtol=0, atol=400 / 65536 + 1e-5)
+    (late,) = asked(hub_running(), SetRange(400.0, 100.0))
+    assert late == Answer(7, Kind.SET_RANGE, Result.BUSY_STREAMING)
+
+
+def hub_running() -> SimulatedHub:
+    hub = hub_with()
+    hub.receive(COMMANDS[Kind.START])
+    return hub
+
+
+def test_a_sync_pulse_comes_with_its_tick():
+    hub = hub_with(epoch_us=100, drift_ppm=0.0)
+    hub.receive(COMMANDS[Kind.START])
+    answer, edge = asked(hub, SyncPulse(50), 0.5)
+    assert answer == Answer(7, Kind.SYNC_PULSE, Result.DONE)
+    assert edge == SyncEdge(7, 500_100)
+
+
+@pytest.mark.parametrize("request_", [SetRate(100.0), SetMode(HubMode.FUSED), Identify(0, 9)])
+def test_what_a_player_of_samples_cannot_do_is_refused(request_):
+    (answer,) = asked(hub_with(), request_)
+    assert answer.result == Result.UNKNOWN_COMMAND
+
+
+def test_a_request_that_makes_no_sense_is_refused_and_a_word_of_a_hub_ignored():
+    hub = hub_with()
+    wire = hub.receive(frames.encode(Kind.SYNC_PULSE, b"\x09\0\0"))
+    assert wire == messages.encode_answer(Answer(9, Kind.SYNC_PULSE, Result.BAD_VALUE))
+    assert hub.receive(frames.encode(Kind.END, bytes(4))) == b""

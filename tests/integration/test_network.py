@@ -22,7 +22,16 @@ from firmware_host.errors import ConfigError, DeviceNotFound, TransportError
 from firmware_host.frames import Frame, FrameDecoder
 from firmware_host.layout import FACE_12
 from firmware_host.messages import Kind
-from firmware_host.samples import Duplicate, Gap, Garbage, HubEnd, HubEvent, HubInfo, ImuBlock
+from firmware_host.samples import (
+    Duplicate,
+    Gap,
+    Garbage,
+    HubEnd,
+    HubEvent,
+    HubInfo,
+    ImuBlock,
+    RoundTrip,
+)
 from firmware_host.simulated_links import Serving, parse_serving, serve_hub
 from firmware_host.simulator import HubOptions, HubSummary, SimulatedHub
 from firmware_host.stream import events
@@ -265,6 +274,22 @@ def test_a_stop_ends_the_stream_with_the_hubs_count(link):
     truth, heard = run(stopped())
     assert 50 < truth.samples_sent < 4000
     assert heard[-1] == HubEnd(truth.samples_sent)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_round_trips_over_the_network_hold_the_hubs_true_clock(link):
+    async def both() -> tuple[HubSummary, list[HubEvent]]:
+        async with served(hub_with(800), link) as (port, task):
+            heard = await listen(transport_to(link, port))
+            return await task, heard
+
+    truth, heard = run(both())
+    trips = [event for event in heard if isinstance(event, RoundTrip)]
+    assert len(trips) >= 2
+    assert truth.start_ns is not None
+    for trip in trips:
+        since_ns = (trip.tick_us - truth.start_tick_us) % 2**32 * truth.rate * 1000
+        assert trip.sent_ns - 2000 <= truth.start_ns + since_ns <= trip.received_ns + 2000  # ticks
 
 
 @pytest.mark.parametrize("link", LINKS)

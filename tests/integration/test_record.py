@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError, DataError, TransportError
 from firmware_host.layout import FACE_12
 from firmware_host.rig import HubConfig, PhoneConfig, Rig, SessionConfig, write_rig
-from firmware_host.samples import ImuBlock
+from firmware_host.samples import HubFeatures, ImuBlock, RoundTrip
 from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
 from firmware_host.stream import events
 from firmware_host.transports.replay import ReplayTransport
@@ -118,6 +119,10 @@ def test_a_take_holds_every_sample_and_face_that_was_sent(cable, tmp_path):
     assert [s.label for s in recording.take.segments] == ["rest", "routine"]
     assert recording.info is not None
     assert recording.info.device_id == "simulated-hub"
+    assert HubFeatures.PING in recording.info.features
+    trips = [facts for facts in recording.health if facts["kind"] == "round_trip"]
+    assert len(trips) >= 5
+    assert all(0 <= t["received_ns"] - t["sent_ns"] < 2_000_000_000 for t in trips)
 
     blocks = list(recording.blocks())
     assert len(blocks) == len(heard)
@@ -159,9 +164,14 @@ def test_a_replay_gives_the_blocks_of_the_take_with_their_arrival_times(cable, t
         await transport.open()
         found = [e async for e in events(transport, HubDevice(), transport.recorded_ns)]
         await transport.close()
-        return [e for e in found if isinstance(e, ImuBlock)]
+        trips = [asdict(e) for e in found if isinstance(e, RoundTrip)]
+        return [e for e in found if isinstance(e, ImuBlock)], trips
 
-    replayed = asyncio.run(replay())
+    replayed, trips = asyncio.run(replay())
+    health = read_recording(result.folder).health
+    kept = [facts for facts in health if facts["kind"] == "round_trip"]
+    assert len(trips) >= 1
+    assert trips == [{name: facts[name] for name in trips[0]} for facts in kept]
     assert len(replayed) == len(heard)
     for again, live in zip(replayed, heard, strict=True):
         assert again.arrival_ns == live.arrival_ns

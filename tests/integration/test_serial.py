@@ -296,8 +296,8 @@ def test_a_lost_start_is_sent_again(cable):
     class Forgetful(SimulatedHub):
         swallowed = False
 
-        def receive(self, data: bytes) -> bytes:
-            answer = super().receive(data)
+        def receive(self, data: bytes, elapsed_s: float = 0.0) -> bytes:
+            answer = super().receive(data, elapsed_s)
             if self.running and not self.swallowed:
                 self.running, self.swallowed = False, True
             return answer
