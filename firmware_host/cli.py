@@ -1,79 +1,192 @@
-"""Verbs about hardware: `imusic devices`, `imusic hub`."""
+"""Verbs about hardware: devices, stream, hub."""
 
 import asyncio
 import dataclasses
 import json
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firmware_host.errors import ConfigError, EnvironmentMissing
+from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.table import Table
+
     from firmware_host.commands import Request
     from firmware_host.conversation import Talk
     from firmware_host.samples import HubInfo
+    from firmware_host.slot_health import StreamWatch
+    from firmware_host.transports.base import Transport
 
 app = typer.Typer(help="Sensor hubs and the ports they are on.")
 
-# USB vendor ids (usb.org) of what sensor hubs are usually built on.
-_LOOKS_LIKE = {
-    0x0403: "FTDI USB serial adapter",
-    0x10C4: "Silicon Labs CP210x adapter",
-    0x1A86: "WCH CH34x adapter",
-    0x067B: "Prolific USB serial adapter",
-    0x303A: "Espressif board",
-    0x2E8A: "Raspberry Pi Pico",
-    0x16C0: "Teensy or other small USB board",
-    0x1FC9: "NXP board",
-    0x0483: "STMicroelectronics board",
-    0x1915: "Nordic Semiconductor board",
-    0x239A: "Adafruit board",
-    0x2341: "Arduino board",
-}
+_LONGEST_LOOK_S = 60.0
+_LONGEST_STREAM_S = 7 * 24 * 3600.0  # a week, as for a recording
+_NOTHING = (
+    "nothing here looks like a hub: plug one in by USB, or switch it on in this network; "
+    "`imusic sim --rig sim.toml --hub udp:19711` plays one without hardware"
+)
 
 
 @app.command()
 def devices(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead.")] = False,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=_LONGEST_LOOK_S, help="How long to listen.")
+    ] = 2.0,
 ) -> None:
-    """List the serial ports of this computer and what each looks like.
+    """List what may be a sensor hub: serial ports, announcements in the network, Bluetooth LE.
 
-    Example: imusic devices --json
+    Example: imusic devices --seconds 5
     """
-    found = _serial_ports()
+    from firmware_host.devices import find_devices
+
+    found = asyncio.run(find_devices(seconds))
+    for note in found.notes:
+        typer.echo(f"imusic: note: {note}", err=True)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps([device.to_json() for device in found.devices], indent=2))
         return
-    if not found:
-        typer.echo("no serial port found (no hub plugged in?); the simulator needs none", err=True)
-    for port in found:
-        typer.echo(f"{port['address']:<32} {port['looks_like']}")
+    if not any(device.may_be_hub for device in found.devices):
+        typer.echo(_NOTHING, err=True)
+    for device in found.devices:
+        typer.echo(f"{device.address:<32} {device.looks_like}")
 
 
-def _serial_ports() -> list[dict[str, Any]]:
+@app.command()
+def stream(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A hub, such as serial:/dev/ttyACM0.")],
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=_LONGEST_STREAM_S, help="How long; without it, until Ctrl-C."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a second instead.")
+    ] = False,
+) -> None:
+    """Watch a hub, slot by slot: rate, loss, age, clipping, stuck sensors. Records nothing.
+
+    Ctrl-C is the normal end. Exit code 3 where the link was lost.
+
+    Example: imusic stream udp:192.168.1.40:19711 --seconds 10
+    """
+    from firmware_host.slot_health import StreamWatch
+    from firmware_host.transports.base import open_transport
+
+    transport, watch = open_transport(url), StreamWatch()
     try:
-        from serial.tools import list_ports
-    except ImportError as error:
-        raise EnvironmentMissing(
-            "listing serial ports needs pyserial, which is not installed",
-            'pip install "imusic[serial]"',
-        ) from error
-    return [
-        {
-            "address": f"serial:{port.device}",
-            "looks_like": _LOOKS_LIKE.get(port.vid, _plain(port.description)),
-            "vendor_id": port.vid,
-            "product_id": port.pid,
-            "serial_number": port.serial_number,
+        if as_json:
+            _watch(transport, watch, seconds, 1.0, lambda now_ns: _echo_json(watch, now_ns))
+        else:
+            _watch_in_table(transport, watch, seconds)
+    except KeyboardInterrupt:
+        pass  # the normal end
+    finally:
+        if watch.info is not None:
+            counts = _counts(watch, transport)
+            typer.echo(json.dumps({"summary": counts}) if as_json else _told(counts))
+
+
+def _watch(
+    transport: "Transport",
+    watch: "StreamWatch",
+    seconds: float | None,
+    every_s: float,
+    on_tick: "Callable[[int], None]",
+) -> None:
+    from firmware_host.watching import watch_stream
+
+    asyncio.run(watch_stream(transport, watch.take, seconds, every_s, on_tick))
+
+
+def _watch_in_table(transport: "Transport", watch: "StreamWatch", seconds: float | None) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
+        _watch(
+            transport,
+            watch,
+            seconds,
+            0.25,
+            lambda now_ns: live.update(slot_table(watch, transport, now_ns), refresh=True),
+        )
+
+
+def slot_table(watch: "StreamWatch", transport: "Transport", now_ns: int) -> "Table":
+    """A row per slot, and the account of the stream below."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from firmware_host.boards import printable
+
+    title = "waiting for the hub" if watch.info is None else f"hub {watch.info.device_id}"
+    table = Table(
+        title=Text(printable(f"{title} at {transport.address}")),  # names are the hub's: no markup
+        caption=_told(_counts(watch, transport)),
+    )
+    table.add_column("slot")
+    for heading in ("readings/s", "missing %", "age ms", "clipped"):
+        table.add_column(heading, justify="right")
+    table.add_column("state")
+    for slot in watch.slots(now_ns):
+        table.add_row(
+            Text(printable(slot.name)),
+            f"{slot.rate_hz:.0f}",
+            f"{100 * slot.missing:.1f}",
+            f"{1000 * slot.age_s:.0f}",
+            str(slot.clipped),
+            slot.verdict,
+            style="" if slot.verdict == "ok" else "red",
+        )
+    return table
+
+
+def _echo_json(watch: "StreamWatch", now_ns: int) -> None:
+    from dataclasses import asdict
+
+    slots = [asdict(slot) | {"verdict": slot.verdict} for slot in watch.slots(now_ns)]
+    line = {"rate_hz": watch.rate_hz(now_ns), **asdict(watch.counts), "slots": slots}
+    typer.echo(json.dumps(_without_nan(line), allow_nan=False))
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON knows no NaN: what is not a number becomes null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _counts(watch: "StreamWatch", transport: "Transport") -> dict[str, int]:
+    """What happened to the stream, and to the link where it counts that."""
+    from firmware_host.transports.tcp import TcpTransport
+    from firmware_host.transports.udp import UdpTransport
+
+    counts = watch.counts
+    told = {
+        "samples": counts.samples,
+        "lost": counts.lost,
+        "duplicates": counts.duplicates,
+        "garbage_bytes": counts.garbage_bytes,
+    }
+    if isinstance(transport, UdpTransport):
+        told |= {
+            "datagrams_missing": transport.counts.missing,
+            "datagrams_late": transport.counts.late,
+            "hub_restarts": transport.counts.boots,
         }
-        for port in sorted(list_ports.comports())
-    ]
+    elif isinstance(transport, TcpTransport):
+        told |= {"reconnects": transport.reconnects}
+    return told
 
 
-def _plain(description: str) -> str:
-    """pyserial says "n/a" where the system tells nothing, such as for a UART on the board."""
-    return "serial port" if description in ("", "n/a") else description
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 @app.command()

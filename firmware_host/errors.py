@@ -51,9 +51,10 @@ class DeviceNotFound(TransportError):
     """No hub answered at the given address."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
+        link = "network" if address.startswith(("udp:", "tcp:")) else "cable"
         super().__init__(
             f"no sensor hub answered at {address} within {timeout_s:g} s",
-            "check the cable and power of the hub, and that `--rig` names its port",
+            f"check the {link} and power of the hub, and that its address is right",
             address,
         )
         self.timeout_s = timeout_s

@@ -42,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("imusic.demo", "Start", "Drive a face with virtual sensors, end to end."),
     "sim": Verb("imusic.sim", "Start", "Play a virtual wearer: a sensor hub and a phone."),
     "devices": Verb("firmware_host.cli", "Record", "List the sensor hubs within reach."),
+    "stream": Verb("firmware_host.cli", "Record", "Watch a hub, slot by slot."),
     "hub": Verb("firmware_host.cli", "Record", "Tell what a sensor hub is, and configure it."),
     "record": Verb("capture.cli", "Record", "Record every source of a rig into a new take."),
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),

@@ -1,12 +1,14 @@
-"""`imusic sim`: a virtual wearer, a virtual hub on a pty and a virtual phone on UDP, joined.
+"""`imusic sim`: a virtual wearer, a virtual hub (on a pty or in the network) and a virtual phone.
 
 The one place that knows the truth. Everything downstream hears only bytes and datagrams, each
 stamped by its own clock: random epoch, drift up to ±50 ppm, delay and jitter.
 """
 
 import asyncio
+import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,11 +31,13 @@ HUB_RATE_HZ = 200.0
 PHONE_LATENCY_S = 0.035
 PHONE_JITTER_S = 0.002
 _PHONE_DAY_S = 86_400.0
+PTY = "pty"
 
 
 class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What to play. arkit: a recording, or None for the built-in generator; text: what it says.
 
+    hub: pty, or where in the network it is served (`firmware_host.simulated_links.parse_serving`).
     loss: probability that a hub frame or a phone datagram vanishes.
     swap_sideways: exchange left and right of jaw and mouth in a CSV; None decides by its header.
     """
@@ -42,6 +46,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     seconds: float | None = None
     seed: int = 1
+    hub: str = PTY
     loss: float = 0.0
     swap_sideways: bool | None = None
     phone_host: str = "127.0.0.1"
@@ -60,6 +65,10 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"--seed: expected 0 to {MAX_SEED - 1}, got {self.seed}")
         if not 0 < self.phone_port < 65_536:
             raise ConfigError(f"--phone-port: expected 1 to 65535, got {self.phone_port}")
+        if self.hub != PTY:
+            from firmware_host.simulated_links import parse_serving
+
+            parse_serving(self.hub)
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +117,9 @@ def sim(
         float | None, typer.Option(help="Length without rest and routine, from 3.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Who wears it, and how the clocks drift.")] = 1,
+    hub: Annotated[
+        str, typer.Option(help="Where the hub is: pty, udp:PORT or tcp:PORT (0: a free one).")
+    ] = PTY,
     loss: Annotated[float, typer.Option(help="Share of frames lost on the way.")] = 0.0,
     phone_port: Annotated[
         int, typer.Option(help="UDP port to send the phone's frames to.")
@@ -137,6 +149,7 @@ def sim(
         text=text,
         seconds=seconds,
         seed=seed,
+        hub=hub,
         loss=loss,
         swap_sideways=swap_sideways,
         phone_port=phone_port,
@@ -157,19 +170,19 @@ def _check_output(option: str, path: Path) -> None:
 
 
 async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
-    """Open the pty, write the rig, perform once, and tell the truth.
+    """Open the hub's end, write the rig, perform once, and tell the truth.
 
     Raises:
         DataError, ConfigError: the recording or the options are not usable.
         EnvironmentMissing: no pseudo-terminals here.
+        TransportError: the hub's port in the network is taken.
     """
     from capture.head import standard_head
     from dataset_tools.performance import REST_S, ROUTINE_S, with_routine
     from dataset_tools.virtual_imu import feel
     from dataset_tools.wearers import draw_wearer
     from firmware_host.layout import FACE_12
-    from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
-    from firmware_host.transports.pty import open_pty
+    from firmware_host.simulator import HubOptions, SimulatedHub
 
     rng = np.random.default_rng(options.seed)
     performance = with_routine(load_performance(options), options.seed)
@@ -183,18 +196,17 @@ async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
     )
     hub = SimulatedHub(felt.time_s, felt.accel_m_s2, felt.gyro_rad_s, FACE_12.names, hub_options)
     phone = _phone(performance, rng, options.loss)
-    with open_pty() as (descriptor, path):
-        write_sim_rig(options, path, rig_path, REST_S, ROUTINE_S)
-        playing: list[asyncio.Task[None]] = []
-        summary = await run_hub(
-            hub,
-            descriptor,
-            on_start=lambda start_ns: playing.append(
-                asyncio.create_task(_play(phone, start_ns, options))
-            ),
-        )
-        await asyncio.gather(*playing)
-        await _until_read(descriptor)
+    playing: list[asyncio.Task[None]] = []
+
+    def on_start(start_ns: int) -> None:
+        playing.append(asyncio.create_task(_play(phone, start_ns, options)))
+
+    def on_ready(url: str) -> None:
+        write_sim_rig(options, url, rig_path, REST_S, ROUTINE_S)
+
+    perform = _on_pty if options.hub == PTY else _in_network
+    summary = await perform(hub, options, on_ready, on_start)
+    await asyncio.gather(*playing)
     return Truth(
         samples_sent=summary.samples_sent,
         samples_dropped=summary.dropped,
@@ -209,6 +221,45 @@ async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
         rest_s=REST_S,
         routine_s=ROUTINE_S,
     )
+
+
+async def _on_pty(
+    hub: Any,
+    options: SimOptions,  # noqa: ARG001
+    on_ready: Callable[[str], None],
+    on_start: Callable[[int], None],
+) -> Any:
+    """Let the hub perform on a serial line without a cable."""
+    from firmware_host.simulator import run_hub
+    from firmware_host.transports.pty import open_pty
+
+    with open_pty() as (descriptor, path):
+        on_ready(f"serial:{path}")
+        summary = await run_hub(hub, descriptor, on_start=on_start)
+        await _until_read(descriptor)
+    return summary
+
+
+async def _in_network(
+    hub: Any,
+    options: SimOptions,
+    on_ready: Callable[[str], None],
+    on_start: Callable[[int], None],
+) -> Any:
+    """Let the hub perform behind a port; the rig finds it from this computer."""
+    from firmware_host.simulated_links import LOOPBACK, parse_serving, serve_hub
+
+    serving = parse_serving(options.hub)
+    here = LOOPBACK if serving.bind == "0.0.0.0" else serving.bind
+    host = f"[{here}]" if ":" in here else here
+    scheme = serving.link.name.lower()
+    serving = replace(
+        serving,
+        boot=secrets.randbits(32),
+        on_start=on_start,
+        on_ready=lambda port: on_ready(f"{scheme}:{host}:{port}"),
+    )
+    return await serve_hub(hub, serving)
 
 
 def load_performance(options: SimOptions) -> Any:
@@ -263,7 +314,7 @@ def performed(options: SimOptions) -> dict[str, str | int | float | bool]:
 
 
 def write_sim_rig(
-    options: SimOptions, port: str, path: Path, rest_s: float, routine_s: float
+    options: SimOptions, hub_url: str, path: Path, rest_s: float, routine_s: float
 ) -> None:
     """Write the rig under a temporary name first: whoever waits for the file gets all of it."""
     from firmware_host.rig import (
@@ -277,7 +328,7 @@ def write_sim_rig(
 
     rig = Rig(
         name="sim",
-        hub=HubConfig(url=f"serial:{port}"),
+        hub=HubConfig(url=hub_url),
         phone=PhoneConfig(bind=options.phone_host, port=options.phone_port),
         session=SessionConfig(
             subject="virtual",

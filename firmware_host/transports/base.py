@@ -41,11 +41,21 @@ def open_transport(url: str, baud: int = 921_600) -> Transport:
         from firmware_host.transports.serial import SerialTransport
 
         return SerialTransport(rest, baud)
+    if separator and rest and scheme == "udp":
+        from firmware_host.transports.udp import UdpTransport
+
+        return UdpTransport(rest)
+    if separator and rest and scheme == "tcp":
+        from firmware_host.transports.tcp import TcpTransport
+
+        return TcpTransport(rest)
     if separator and rest and scheme == "replay":
         from firmware_host.transports.replay import ReplayTransport
 
         return ReplayTransport(rest)
     raise ConfigError(
-        f"transport {url!r}: expected serial:PORT or replay:TAKE",
-        "for example serial:/dev/ttyACM0, serial:COM5 or replay:takes/take-001",
+        f"transport {url!r}: expected serial:PORT, udp:HOST:PORT, udp:HUB, tcp:HOST:PORT or "
+        "replay:TAKE",
+        "for example serial:/dev/ttyACM0, serial:COM5, udp:192.168.1.40:19711 or "
+        "replay:takes/take-001",
     )

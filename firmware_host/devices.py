@@ -1,0 +1,141 @@
+"""Looks for sensor hubs: on serial ports, in the network and in the air, all at once."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from firmware_host.announcements import ANNOUNCE_PORT
+from firmware_host.boards import printable, service_looks_like, usb_looks_like
+from firmware_host.discovery import HeardHub, listening
+from firmware_host.errors import TransportError
+from firmware_host.messages import PROTOCOL_VERSION
+
+Fact = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDevice:
+    """Something that may be a hub. kind: serial, udp, tcp or ble. facts: what else is known."""
+
+    kind: str
+    address: str
+    looks_like: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    @property
+    def may_be_hub(self) -> bool:
+        """Whether it is worth a try: on USB, or announced. A bare UART or a phone nearby is not."""
+        return self.kind in ("udp", "tcp") or self.facts.get("vendor_id") is not None
+
+    def to_json(self) -> dict[str, Fact]:
+        """One flat object."""
+        head = {"kind": self.kind, "address": self.address, "looks_like": self.looks_like}
+        return head | dict(self.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found, and in one line each, where nobody could look."""
+
+    devices: tuple[FoundDevice, ...]
+    notes: tuple[str, ...] = ()
+
+
+async def find_devices(seconds: float, announce_port: int | None = None) -> Findings:
+    """Look everywhere for `seconds`. What is not installed or not there becomes a note."""
+    port = ANNOUNCE_PORT if announce_port is None else announce_port
+    found = await asyncio.gather(
+        asyncio.to_thread(serial_ports), hubs_in_network(seconds, port), hubs_in_air(seconds)
+    )
+    return Findings(
+        tuple(device for part in found for device in part.devices),
+        tuple(note for part in found for note in part.notes),
+    )
+
+
+def serial_ports() -> Findings:
+    """The serial ports of this computer, and what each looks to be."""
+    try:
+        from serial.tools import list_ports
+    except ImportError:
+        return Findings(
+            (), ('serial ports not listed: needs pyserial, pip install "imusic[serial]"',)
+        )
+    return Findings(
+        tuple(
+            FoundDevice(
+                "serial",
+                f"serial:{port.device}",
+                usb_looks_like(port.vid, port.pid, port.description),
+                {
+                    "vendor_id": port.vid,
+                    "product_id": port.pid,
+                    "serial_number": port.serial_number and printable(port.serial_number),
+                },
+            )
+            for port in sorted(list_ports.comports())
+        )
+    )
+
+
+async def hubs_in_network(seconds: float, port: int = ANNOUNCE_PORT) -> Findings:
+    """The hubs that announce themselves on UDP `port` within `seconds`."""
+    try:
+        async with listening(port) as ear:
+            await asyncio.sleep(seconds)
+            heard = sorted(ear.hubs.values(), key=lambda hub: hub.url)
+    except TransportError as error:
+        return Findings((), (f"network not listened to: {error}",))
+    return Findings(tuple(map(_hub, heard)))
+
+
+def _hub(hub: HeardHub) -> FoundDevice:
+    told = hub.announcement
+    looks_like = f"hub {told.device_id} ({told.firmware})"
+    if told.protocol_version != PROTOCOL_VERSION:
+        looks_like += f", protocol version {told.protocol_version}: too new or too old"
+    if told.is_streaming:
+        looks_like += ", streaming to a host"
+    return FoundDevice(
+        told.link.name.lower(),
+        hub.url,
+        looks_like,
+        {
+            "device_id": told.device_id,
+            "firmware": told.firmware,
+            "protocol_version": told.protocol_version,
+            "is_streaming": told.is_streaming,
+            "battery": None if math.isnan(told.battery) else told.battery,
+        },
+    )
+
+
+async def hubs_in_air(seconds: float) -> Findings:
+    """What advertises over Bluetooth LE with a name or a service that sensors have."""
+    try:
+        from bleak import BleakScanner
+        from bleak.exc import BleakError
+    except ImportError:
+        return Findings((), ('Bluetooth not listened to: needs bleak, pip install "imusic[ble]"',))
+    try:
+        heard = await BleakScanner.discover(timeout=seconds, return_adv=True)
+    except FileNotFoundError:  # the socket of D-Bus, over which Linux speaks to Bluetooth
+        return Findings((), ("Bluetooth not listened to: this computer has no service for it",))
+    except (BleakError, OSError) as error:  # no adapter, switched off, not permitted
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Findings((), (f"Bluetooth not listened to: {printable(reason)}",))
+    devices = []
+    for device, told in heard.values():
+        known = service_looks_like([service.lower() for service in told.service_uuids])
+        name = printable(told.local_name or device.name)
+        if known or name:
+            looks_like = f"{known or 'Bluetooth device'} {name}".strip()
+            facts: dict[str, Fact] = {"name": name, "rssi_dbm": told.rssi}
+            devices.append(FoundDevice("ble", f"ble:{device.address}", looks_like, facts))
+    notes = []
+    if devices:
+        notes.append("Bluetooth devices are only listed: no transport opens them yet")
+    if nameless := len(heard) - len(devices):
+        notes.append(f"{nameless} Bluetooth devices without a name are not listed")
+    return Findings(tuple(sorted(devices, key=lambda found: found.address)), tuple(notes))
