@@ -17,7 +17,10 @@ _HEAD = """# Model card: {name}
 
 A causal Transformer denoiser that turns a window of face IMU features into the 52 ARKit
 blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters,
-{window} rows of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead.
+{window} rows of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the
+features and, beside them, what a Kalman filter through the wearer's site responses makes of them
+(`belief.safetensors`: the prior over virtual wearers; or a profile by `imusic adapt`); a gate per
+shape says how much of the filter's answer it keeps.
 
 - **Sensors**: layout `{layout}`, {slots} slots including the rigid `{reference}`. Fewer may be
   worn; the reference must be.
@@ -39,8 +42,12 @@ mounting, skin, chips and what befalls them differ. Heads: {families}.
 
 1. `pretrain`: {pretrain}; {generated:.0%} of the performances are
    generated, the others are the recordings below, cut, warped, mirrored and recombined.
-2. `refine`: {refine}, recordings only. No paired recording of a
-   real face with real IMUs was there to refine on.
+2. `refine`: {refine}, {refine_generated:.0%} of the performances
+   generated. No paired recording of a real face with real IMUs was there to refine on.
+
+Of all sequences, {enrolled:.0%} are worn by somebody who was enrolled before, {redonned:.0%} of
+those with sensors put on anew since. Of all epochs, the one whose network served the people held
+out best was kept.
 
 | person | licence | recordings | SHA-256, first 12 digits |
 |---|---|---|---|
@@ -49,7 +56,8 @@ mounting, skin, chips and what befalls them differ. Heads: {families}.
 _ACCURACY = """
 ## Accuracy (simulated IMUs)
 
-On people held out of the training ({held_out}), worn by virtual wearers it never met. Figures as
+On people held out of the training ({held_out}), worn by virtual wearers it never met, none of them
+enrolled. Since the epoch was chosen by the same people, these figures flatter a little. They are as
 defined in `docs/sensing.md`; `docs/accuracy.md` has those of the public test set.
 
 | | correlation | offset-free MAE, ratio to a still face |
@@ -68,10 +76,10 @@ _LIMITS = """
 ## What it cannot see
 
 Gaze and tongue move no sensor and lids hardly do: `eyeLook*` and `tongueOut` are guesses, blinks
-are close to one. A person's constant ARKit offsets are not felt either; the resting face is the
-mean of the training people's. Left and right are the wearer's own. Sensors that slip after the
-opening routine, ringing tissue, tugging cables and taps were part of the training, as we assume
-them to be; nobody has measured them on faces here.
+are close to one. A person's constant ARKit offsets are not felt either; without an enrolment the
+resting face is the mean of the training people's. Left and right are the wearer's own. Sensors that
+slip after the opening routine, ringing tissue, tugging cables and taps were part of the training,
+as we assume them to be; nobody has measured them on faces here.
 """
 
 
@@ -103,6 +111,9 @@ def _training(facts: "CheckpointFacts") -> str:
         generated=data["generated_share"],
         pretrain=_stage(facts.recipe["pretrain"]),
         refine=_stage(facts.recipe["refine"]),
+        refine_generated=facts.recipe["refine_generated_share"],
+        enrolled=facts.recipe["wearer"]["enrolled_share"],
+        redonned=facts.recipe["wearer"]["redonned_share"],
     )
     return text + "".join(_data_rows(facts.data))
 

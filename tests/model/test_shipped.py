@@ -11,7 +11,7 @@ from model.config import Recipe, read_recipe
 
 TEST_SET = ("arkit/alexdjulin/S07-001.csv", "arkit/applicator/*.csv")
 NOT_TO_SHIP = ("arkit/animavr/*.csv",)
-BUFFERS = ("feature_mean", "feature_scale")
+BUFFERS = ("feature_mean", "feature_scale", "target_scale")
 
 
 @pytest.fixture(scope="module")
