@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from dataset_tools.performance import (
     with_routine,
 )
 from dataset_tools.recordings import read_performance
-from dataset_tools.virtual_imu import VirtualWearer, feel
+from dataset_tools.virtual_imu import VirtualSamples, VirtualWearer, feel
 from dataset_tools.wearers import donned_again, draw_wearer
 from firmware_host.layout import FACE_12
 from model.adapt import adapt_take
@@ -82,7 +82,8 @@ def main() -> None:
     print(json.dumps({"head": asked.head, **summary(rows)}))
 
 
-def _head(kind: str, root: Path, seed: int) -> Head:
+def head_of(kind: str, root: Path, seed: int) -> Head:
+    """The head of a wearer."""
     if kind == "ours":
         return standard_head()
     if kind == "people":
@@ -96,7 +97,7 @@ def _head(kind: str, root: Path, seed: int) -> Head:
 def judge(path: Path, seed: int, asked: argparse.Namespace, checkpoint: Checkpoint) -> Row:
     """One recording on one wearer, through the interchange format."""
     rng = np.random.default_rng(seed)
-    head = _head(asked.head, Path(asked.data), seed)
+    head = head_of(asked.head, Path(asked.data), seed)
     wearer = draw_wearer(head, FACE_12, rng)
     if asked.enrol and seed not in _ENROLLED:
         _ENROLLED[seed] = enrolment(wearer, seed, asked.enrol, checkpoint)
@@ -129,10 +130,19 @@ def enrolment(
 
 @contextmanager
 def worn(
-    performance: Performance, wearer: VirtualWearer, rng: np.random.Generator
+    performance: Performance,
+    wearer: VirtualWearer,
+    rng: np.random.Generator,
+    change: Callable[[VirtualSamples, np.random.Generator], VirtualSamples] | None = None,
+    change_rng: np.random.Generator | None = None,
 ) -> Iterator[Path]:
-    """A take of a performance, as `imusic import samples` makes it."""
+    """A take of a performance, as `imusic import samples` makes it.
+
+    change: what befalls the samples on their way, drawn from change_rng.
+    """
     felt = feel(performance, wearer, 200.0, rng)
+    if change is not None:
+        felt = change(felt, change_rng or rng)
     with tempfile.TemporaryDirectory() as folder:
         npz, take = Path(folder) / "samples.npz", Path(folder) / "take"
         np.savez(
