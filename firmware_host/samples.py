@@ -24,8 +24,10 @@ class ImuBlock:
     accel_m_s2, gyro_rad_s: (N, S, 3), NaN where a slot gave nothing.
     arrival_ns: host monotonic time at which the last byte of the block was received.
     quat_world_from_sensor: (N, S, 4) wxyz of unit length, NaN where unknown; None of a hub that
-        sends raw readings. Where it is given, gyro_rad_s was computed from it
+        sends raw readings. Of a hub in FUSED mode, gyro_rad_s was computed from it
         (`firmware_host.fused`).
+    tick_is_arrival: the device tells no time, and tick_us is the host's monotonic clock when the
+        sample arrived (one more where two arrived together): jitter of the link included.
     """
 
     tick_us: Ints
@@ -34,6 +36,7 @@ class ImuBlock:
     gyro_rad_s: Floats
     arrival_ns: int
     quat_world_from_sensor: Floats | None = None
+    tick_is_arrival: bool = False
 
     def __len__(self) -> int:
         return len(self.tick_us)
