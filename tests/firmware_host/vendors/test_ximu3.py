@@ -263,7 +263,7 @@ def test_the_makers_own_decoder_finds_the_same_samples_in_a_damaged_stream(tmp_p
         message = binary("I", tick, *values) if rng.random() < 0.7 else text.encode()
         if rng.random() < 0.1:
             cut = rng.integers(1, len(message))
-            # A text that runs into the next is one for the oracle, which ignores the rest; not for us.
+            # A text that runs into the next is one to the oracle, which ignores the rest.
             ends = message[0] < 0x80 or rng.random() < 0.5
             message = message[:cut] + b"\n" * int(ends)
         stream.append(message)
