@@ -25,7 +25,7 @@ class ImuBlock:
     arrival_ns: host monotonic time at which the last byte of the block was received.
     quat_world_from_sensor: (N, S, 4) wxyz of unit length, NaN where unknown; None of a hub that
         sends raw readings. Of a hub in FUSED mode, gyro_rad_s was computed from it
-        (`firmware_host.fused`).
+        (`firmware_host.fused`), or is NaN where the time of a sample is not known well enough.
     tick_is_arrival: the device tells no time, and tick_us is the host's monotonic clock when the
         sample arrived (one more where two arrived together): jitter of the link included.
     """
