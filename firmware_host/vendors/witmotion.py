@@ -42,7 +42,7 @@ BLE_NOTIFY = "0000ffe4-0000-1000-8000-00805f9a34fb"
 BLE_WRITE = "0000ffe9-0000-1000-8000-00805f9a34fb"
 
 _HEAD = 0x55
-_TIME, _ACCEL, _GYRO, _QUAT = 0x50, 0x51, 0x52, 0x59
+_TIME, _ACCEL, _GYRO, _QUAT, _REGISTER = 0x50, 0x51, 0x52, 0x59, 0x5F
 _TYPES = frozenset(range(0x50, 0x60))
 _BLE_SAMPLE, _BLE_REGISTERS = 0x61, 0x71
 _FOUR = struct.Struct("<4h")
@@ -151,6 +151,10 @@ class WitMotionSerial:
         return []
 
     def _take_frame(self, frame: WitFrame, events: list[HubInfo | ImuBlock | Garbage]) -> None:
+        if (
+            frame.kind == _REGISTER
+        ):  # an answer to somebody, which may come in the middle of a round
+            return
         if frame.kind <= self._kind:  # a new round, whether or not the last one was whole
             self._end_round(events)
         self._round[frame.kind] = frame.payload

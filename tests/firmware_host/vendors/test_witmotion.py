@@ -100,8 +100,17 @@ def test_a_lost_frame_leaves_only_its_own_readings_unknown():
     assert np.isfinite(readings(events)[:, :3]).all()
 
 
+def test_the_answer_to_a_register_request_does_not_split_a_round():
+    body = bytes.fromhex("55 5f 08 00 00 00 00 00 00 00")
+    answer = body + bytes((sum(body) & 0xFF,))
+    device = WitMotionSerial()
+    events = device.receive(ROUND * 2 + TIME + ACCEL + answer + GYRO + ANGLE + QUAT, 1)
+    assert len(readings(events)) == 2
+    assert np.isfinite(readings(events)).all()
+
+
 def test_an_independent_decoder_reads_the_same_numbers():
-    protocol = pytest.importorskip("witmotion.protocol", reason="pip install witmotion")
+    protocol = pytest.importorskip("witmotion.protocol", reason="pip install --pre witmotion")
     device = WitMotionSerial()
     events = device.receive(ROUND * 2, 1)
     accel = protocol.AccelerationMessage.parse(ACCEL[2:-1]).a
