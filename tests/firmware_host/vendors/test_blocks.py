@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_host.vendors.blocks import (
+    MAX_JUMP_US,
     MAX_TICK_US,
     BlockMaker,
     blank_row,
@@ -42,6 +43,14 @@ def test_a_clock_that_does_nothing_odd_is_passed_on_as_it_is():
         maker.add(blank_row(), tick)
     (block,) = maker.take(1)
     assert block.tick_us.tolist() == ticks
+
+
+def test_a_clock_that_was_set_costs_no_time_on_ours():
+    maker = BlockMaker(has_clock=True)
+    for tick in [0, 10, 20, 20 + MAX_JUMP_US + 1, 30 + MAX_JUMP_US + 1, 7, 27]:
+        maker.add(blank_row(), tick)
+    (block,) = maker.take(1)
+    assert block.tick_us.tolist() == [0, 10, 20, 30, 40, 50, 70]
 
 
 def test_without_a_clock_time_is_that_of_arrival_and_never_goes_back():

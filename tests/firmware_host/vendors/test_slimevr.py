@@ -182,6 +182,11 @@ def test_an_orientation_that_is_none_is_unknown_not_identity(quat):
     assert blocks(tracker.receive(bundle(1, rotation(0, *quat), acceleration(0, 1, 2, 3)), 1)) == []
 
 
+def test_a_correction_is_no_orientation_of_the_sensor():
+    correction = packet(17, struct.pack(">BB4fB", 0, 2, 0, 0, 0, 1, 0), 1)
+    assert linked().receive(correction, 1) == []
+
+
 def test_numbers_tell_loss_and_repetition_and_a_restarted_tracker_counts_anew():
     tracker = linked()
     assert len(blocks(tracker.receive(rotation(0, 1, 0, 0, 0, 7), 1))) == 1
