@@ -37,6 +37,7 @@ ACCEL_RANGE_M_S2 = 16 * GRAVITY_M_S2
 GYRO_RANGE_RAD_S = math.radians(2000)
 FRAME_SIZE = 11
 BLE_FRAME_SIZE = 20
+RATES_HZ: dict[int, int] = {10: 0x06, 20: 0x07, 50: 0x08, 100: 0x09, 200: 0x0B}
 BLE_SERVICE = "0000ffe5-0000-1000-8000-00805f9a34fb"
 BLE_NOTIFY = "0000ffe4-0000-1000-8000-00805f9a34fb"
 BLE_WRITE = "0000ffe9-0000-1000-8000-00805f9a34fb"
@@ -45,6 +46,9 @@ _HEAD = 0x55
 _TIME, _ACCEL, _GYRO, _QUAT, _REGISTER = 0x50, 0x51, 0x52, 0x59, 0x5F
 _TYPES = frozenset(range(0x50, 0x60))
 _BLE_SAMPLE, _BLE_REGISTERS = 0x61, 0x71
+_UNLOCK = bytes.fromhex("FF AA 69 88 B5")  # settings are taken for 10 s after it
+_SAVE = bytes.fromhex("FF AA 00 00 00")
+_CONTENT_REGISTER, _RATE_REGISTER = 0x02, 0x03
 _FOUR = struct.Struct("<4h")
 _NINE = struct.Struct("<9h")
 _FULL_SCALE = 32768
@@ -111,6 +115,25 @@ def _has_sum(raw: bytes) -> bool:
 
 def _is_ble_frame(raw: bytes) -> bool:
     return raw[1] in (_BLE_SAMPLE, _BLE_REGISTERS)
+
+
+def settings(rate_hz: int, with_quat: bool = False) -> list[bytes]:
+    """What to send, a tenth of a second apart, so that a serial sensor tells time and readings.
+
+    Angles and the magnetic field are turned off. It keeps these settings when switched off. The
+    line must carry 110 bits for each content (time, accel, rates, quaternion) of each sample, or
+    the sensor slows down without saying so.
+
+    Raises:
+        ValueError: a rate that is not one of RATES_HZ.
+    """
+    if rate_hz not in RATES_HZ:
+        raise ValueError(f"expected a rate of {sorted(RATES_HZ)} Hz, got {rate_hz}")
+    kinds = (_TIME, _ACCEL, _GYRO, _QUAT) if with_quat else (_TIME, _ACCEL, _GYRO)
+    content = sum(1 << kind - _TIME for kind in kinds)
+    writes = ((_CONTENT_REGISTER, content), (_RATE_REGISTER, RATES_HZ[rate_hz]))
+    changes = [bytes((0xFF, 0xAA, at)) + value.to_bytes(2, "little") for at, value in writes]
+    return [_UNLOCK, *changes, _SAVE]
 
 
 class WitMotionSerial:

@@ -19,10 +19,11 @@ from firmware_host.vendors.witmotion import (
     WitMotionBle,
     WitMotionSerial,
     _has_sum,
+    settings,
 )
 
-# One round, worked out by hand with the formulas of the datasheet "WT901 v20-0702", 5.1.1 to 5.1.4
-# and 5.1.10: 2026-03-04 05:06:07.890; 1 g up, 25.00 °C; +250, -500, 1000 deg/s; 90 deg about z.
+# One round, worked out by hand with the formulas of the datasheet "WT901 v20-0702", section 5.1:
+# 2026-03-04 05:06:07.890; 1 g up, 25.00 °C; +250, -500, 1000 deg/s; 90 deg about z.
 TIME = bytes.fromhex("55 50 1a 03 04 05 06 07 7a 03 55")
 ACCEL = bytes.fromhex("55 51 00 00 00 00 00 08 c4 09 7b")
 GYRO = bytes.fromhex("55 52 00 10 00 e0 00 40 c4 09 a4")
@@ -168,6 +169,20 @@ def test_damage_to_one_byte_costs_one_frame(at, flip):
     intact = [0x50, 0x51, 0x52, 0x53, 0x59]
     rest = [kind for i, kind in enumerate(intact) if i != at // FRAME_SIZE]
     assert kinds == intact + rest + intact
+
+
+def test_settings_are_the_writes_that_the_maker_describes():
+    # "Unlock", "set" and "save" of the maker's manual; content 0x0007 is time, accel and rates.
+    assert settings(200) == [
+        bytes.fromhex(write)
+        for write in ("FF AA 69 88 B5", "FF AA 02 07 00", "FF AA 03 0B 00", "FF AA 00 00 00")
+    ]
+    assert settings(100, with_quat=True)[1:3] == [
+        bytes.fromhex("FF AA 02 07 02"),
+        bytes.fromhex("FF AA 03 09 00"),
+    ]
+    with pytest.raises(ValueError, match="got 60"):
+        settings(60)
 
 
 def test_a_megabyte_of_heads_takes_time_in_proportion_and_no_memory():
