@@ -63,7 +63,10 @@ class HubMode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HubInfo:
-    """The hub's answer to a handshake: who it is and how its numbers are to be read."""
+    """The hub's answer to a handshake: who it is and how its numbers are to be read.
+
+    Of another maker's device protocol_version is 0, and what it does not tell is NaN or empty.
+    """
 
     device_id: str
     firmware: str
