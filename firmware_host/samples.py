@@ -24,8 +24,10 @@ class ImuBlock:
     accel_m_s2, gyro_rad_s: (N, S, 3), NaN where a slot gave nothing.
     arrival_ns: host monotonic time at which the last byte of the block was received.
     quat_world_from_sensor: (N, S, 4) wxyz of unit length, NaN where unknown; None of a hub that
-        sends raw readings. Where it is given, gyro_rad_s was computed from it
-        (`firmware_host.fused`).
+        sends raw readings. Of a hub in FUSED mode, gyro_rad_s was computed from it
+        (`firmware_host.fused`), or is NaN where the time of a sample is not known well enough.
+    tick_is_arrival: the device tells no time, and tick_us is the host's monotonic clock when the
+        sample arrived (one more where two arrived together): jitter of the link included.
     """
 
     tick_us: Ints
@@ -34,6 +36,7 @@ class ImuBlock:
     gyro_rad_s: Floats
     arrival_ns: int
     quat_world_from_sensor: Floats | None = None
+    tick_is_arrival: bool = False
 
     def __len__(self) -> int:
         return len(self.tick_us)
@@ -60,7 +63,10 @@ class HubMode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HubInfo:
-    """The hub's answer to a handshake: who it is and how its numbers are to be read."""
+    """The hub's answer to a handshake: who it is and how its numbers are to be read.
+
+    Of another maker's device protocol_version is 0, and what it does not tell is NaN or empty.
+    """
 
     device_id: str
     firmware: str
