@@ -106,10 +106,10 @@ def onset_delay_ms(prediction: Array, truth: Array) -> float:
 
 
 def _overlap(before: Array, after: Array, ticks: int) -> float:
-    """Sum of products of `before` and what `after` is `ticks` later."""
+    """Mean over ticks of the products of `before` and what `after` is `ticks` later, summed."""
     count = len(before) - abs(ticks)
     first, second = max(0, -ticks), max(0, ticks)
-    return float((before[first : first + count] * after[second : second + count]).sum())
+    return float((before[first : first + count] * after[second : second + count]).sum()) / count
 
 
 def coverage(prediction: Array, truth: Array, deviation: Array, share: float = 0.9) -> float:
