@@ -213,7 +213,7 @@ def _judged(take: Path, checkpoint: "Checkpoint", wearer: "Wearer | None") -> di
     recording = read_recording(take)
     with _bar(f"predict {take.name}") as report:
         prediction = predict_recording(recording, checkpoint, report, wearer)
-    figures = judge_take(recording, checkpoint, prediction).figures()
+    figures = judge_take(recording, checkpoint, prediction, wearer=wearer).figures()
     return {"simulated": recording.take.simulated, **figures}
 
 

@@ -10,7 +10,7 @@ from capture.sync import Alignment
 from capture.take import Segment, new_take
 from firmware_host.layout import FACE_12
 from model.baselines import LAGS, Ridge
-from model.evaluate import ridge_at
+from model.evaluate import moving_baselines
 from model.features import feature_count
 
 UNIX_NS = 1_790_000_000 * 10**9
@@ -67,6 +67,10 @@ def moving_ridge(checkpoint):
     shape = (len(LAGS) * feature_count(FACE_12), 52)
     ridge = Ridge(rng.normal(0, 0.01, shape).astype(np.float32), np.zeros(52, np.float32), 1.0)
     return dataclasses.replace(checkpoint, ridge=ridge)
+
+
+def ridge_at(*args):
+    return moving_baselines(*args)["ridge"].weights
 
 
 def ticks_ns(start_ns, seconds):
