@@ -104,6 +104,13 @@ class Judged:
             "ten_seconds": _best_and_worst(errors, self.time_s, cut),
         }
 
+    def skin_errors_mm(self) -> dict[str, Array]:
+        """(T,) offset-free vertex error of each track at each tick."""
+        return {
+            name: _errors(track, self.truth)["vertex_error_offset_free_mm"]
+            for name, track in self.tracks.items()
+        }
+
     def _of_each(
         self, figure: Callable[[Array, Array], Any], but: Sequence[str] = ()
     ) -> dict[str, Any]:
@@ -115,19 +122,19 @@ class Judged:
 
 
 def over_takes(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over takes, each weighing the same, and intervals, of every figure that is one number.
+    """Means over takes, each weighing the same, of every figure that is one number, as `figures`
+    has them; intervals over takes.
 
     A take that lacks a figure (NaN, or nobody enrolled) does not count in it.
     """
-    told: dict[str, Any] = {"takes": len(found), "mean": {}, "intervals": {}}
+    told: dict[str, Any] = {"takes": len(found), "intervals": {}}
     for figure in NUMBERS:
-        names = dict.fromkeys(name for figures in found for name in figures[figure])
-        for name in names:
+        told[figure], told["intervals"][figure] = {}, {}
+        for name in dict.fromkeys(name for figures in found for name in figures[figure]):
             values = [figures[figure].get(name, float("nan")) for figures in found]
             values = [value for value in values if np.isfinite(value)]
-            mean = float(np.mean(values)) if values else float("nan")
-            told["mean"].setdefault(figure, {})[name] = mean
-            told["intervals"].setdefault(figure, {})[name] = interval_over_takes(values)
+            told[figure][name] = float(np.mean(values)) if values else float("nan")
+            told["intervals"][figure][name] = interval_over_takes(values)
     return told
 
 
@@ -185,7 +192,8 @@ def _interval_of_r(prediction: Array, truth: Array, cut: Sequence[slice]) -> Int
 def _best_and_worst(
     errors: dict[str, dict[str, Array]], time_s: Array, cut: Sequence[slice]
 ) -> dict[str, Any]:
-    """The pieces in which the network leaves the smallest and the largest share of the movement.
+    """The pieces in which the network leaves the smallest and the largest share of the movement;
+    None of a take in which fewer than two pieces move.
 
     A share, since otherwise the best seconds would be those in which nothing moves.
     """
@@ -193,7 +201,9 @@ def _best_and_worst(
     for piece in cut:
         left, moved = (float(errors[n][key][piece].mean()) for n in ("model", "constant"))
         if moved > _MOVING_MM:
-            span = {"start_s": float(time_s[piece][0]), "end_s": float(time_s[piece][-1])}
+            ends = (round(float(time_s[piece][k]), 3) for k in (0, -1))
+            span = dict(zip(("start_s", "end_s"), ends, strict=True))
             told.append({**span, "error_mm": left, "movement_mm": moved, "share": left / moved})
     told.sort(key=lambda one: one["share"])
-    return {"best": told[0] if told else None, "worst": told[-1] if told else None}
+    several = len(told) > 1
+    return {"best": told[0] if several else None, "worst": told[-1] if several else None}

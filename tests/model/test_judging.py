@@ -112,7 +112,7 @@ def test_over_takes_every_take_weighs_the_same_however_long():
     told = over_takes(takes)
     assert told["takes"] == 2
     mean = (takes[0]["correlation"]["model"] + takes[1]["correlation"]["model"]) / 2
-    assert told["mean"]["correlation"]["model"] == pytest.approx(mean)
+    assert told["correlation"]["model"] == pytest.approx(mean)
     assert told["intervals"]["correlation"]["model"] is None
     low, high = over_takes([*takes, takes[0]])["intervals"]["correlation"]["model"]
     assert takes[1]["correlation"]["model"] <= low < high == pytest.approx(1.0)
@@ -121,4 +121,4 @@ def test_over_takes_every_take_weighs_the_same_however_long():
 def test_a_figure_that_a_take_lacks_does_not_count_against_the_others():
     truth, still = face(), np.full((TICKS, 52), 0.06)
     takes = [judged(truth, truth).figures(), judged(still, still).figures()]
-    assert over_takes(takes)["mean"]["activation_f1"]["model"] == 1.0
+    assert over_takes(takes)["activation_f1"]["model"] == 1.0
