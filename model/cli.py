@@ -211,7 +211,7 @@ def evaluate(
         for take in _takes_in(takes):
             found[str(take)] = _judged(take, loaded, known)
     finally:  # minutes of work, whatever became of the next take
-        told = {name: {"simulated": t.simulated, **t.figures} for name, t in found.items()}
+        told = {name: judged.told() for name, judged in found.items()}
         if len(told) > 1:
             simulated = any(t.simulated for t in found.values())
             over = over_takes([t.figures for t in found.values()])
@@ -386,7 +386,8 @@ def _table(found: dict[str, Any]) -> None:
     for take, figures in found.items():
         note = f" ({SIMULATED})" if figures["simulated"] else ""
         plain = table_of(figures, intervals=False)
-        table = Table(*plain.head, title=Text(f"{take}{note}"))
+        title = f"mean of {figures['takes']} takes" if "takes" in figures else take
+        table = Table(*plain.head, title=Text(f"{title}{note}"))
         for row in plain.rows:
             table.add_row(*row)
         if "mae_offset_free_by_region" in figures:

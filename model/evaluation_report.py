@@ -11,7 +11,6 @@ from capture.blendshapes import ARKIT_NAMES
 from capture.observability import observability
 from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
-from model.intervals import pieces
 from model.judging import NUMBERS, Judged
 from model.pages import Block, Heading, Paragraph, Picture, Table, write_page
 from viz.scene import Image
@@ -46,6 +45,20 @@ class JudgedTake:
     simulated: bool
     judged: Judged
     figures: dict[str, Any]
+
+    @property
+    def observable(self) -> dict[str, float]:
+        """By shape, the share of its variance that what was worn can know."""
+        known = observability(self.layout)
+        return {name: round(float(v), 4) for name, v in zip(ARKIT_NAMES, known, strict=True)}
+
+    def told(self) -> dict[str, Any]:
+        """Everything, plain values for JSON."""
+        return {
+            "simulated": self.simulated,
+            **self.figures,
+            "observability_per_shape": self.observable,
+        }
 
 
 def table_of(figures: dict[str, Any], intervals: bool = True) -> Table:
@@ -147,31 +160,31 @@ def _shapes(take: JudgedTake, number: int, mark: str) -> list[Block]:
     found = take.figures["correlation_per_shape"]
     if not found:
         return [Paragraph("No shape moved.")]
-    known = np.sqrt(observability(take.layout).astype(float))
-    most = {name: float(known[ARKIT_NAMES.index(name)]) for name in found}
+    known = {name: float(np.sqrt(take.observable[name])) for name in found}
     order = sorted(found, key=lambda name: -float(found[name]))
     return [
         Paragraph(
-            "r of the network beside the most that these sensors can know of a shape: the root of "
-            "the variance explained for a wearer who is known, measured on simulated IMUs."
+            "r of the network beside the observability of the shape: the root of the variance that "
+            "a regressor explains for wearers it knows, over other recordings on simulated IMUs. "
+            "A take that moves a shape a lot may do better."
         ),
         Table(
-            ("shape", "r", "can be known"),
-            tuple((name, f"{found[name]:.2f}", f"{most[name]:.2f}") for name in order),
+            ("shape", "r", "observability"),
+            tuple((name, f"{found[name]:.2f}", f"{known[name]:.2f}") for name in order),
         ),
-        Picture(f"take-{number}-shapes", _shapes_plot(order, found, most, mark), f"r{mark}"),
+        Picture(f"take-{number}-shapes", _shapes_plot(order, found, known, mark), f"r{mark}"),
     ]
 
 
 def _shapes_plot(
-    order: Sequence[str], found: dict[str, float], most: dict[str, float], mark: str
+    order: Sequence[str], found: dict[str, float], known: dict[str, float], mark: str
 ) -> Image:
     from viz.charts import bars
 
     # A chart of bars begins at zero: what is below is in the table.
     series = {
         "network": np.array([max(found[name], 0.0) for name in order]),
-        "can be known": np.array([most[name] for name in order]),
+        "observability": np.array([known[name] for name in order]),
     }
     return bars(f"r per shape{mark}", order, series, 1.0)
 
@@ -179,12 +192,11 @@ def _shapes_plot(
 def _over_time(take: JudgedTake, mark: str) -> Image:
     from viz.charts import bars
 
-    cut, at = pieces(len(take.judged.time_s)), take.judged.time_s
-    names = [f"{at[piece][0]:.1f} ... {at[piece][-1]:.1f} s" for piece in cut]
-    errors = take.judged.skin_errors_mm()
+    told = take.figures["ten_seconds"]["all"]
+    names = [f"{piece['start_s']:.1f} ... {piece['end_s']:.1f} s" for piece in told]
     shown = {
-        label: np.array([float(errors[name][piece].mean()) for piece in cut])
-        for name, label in (("model", "network"), ("constant", "movement"))
+        label: np.array([piece[key] for piece in told])
+        for key, label in (("error_mm", "network"), ("movement_mm", "movement"))
     }
     return bars(f"offset-free vertex error, mm{mark}", names, shown)
 

@@ -8,6 +8,7 @@ with the wearer's profile.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -101,14 +102,7 @@ class Judged:
                 )
                 if np.isfinite(r)
             },
-            "ten_seconds": _best_and_worst(errors, self.time_s, cut),
-        }
-
-    def skin_errors_mm(self) -> dict[str, Array]:
-        """(T,) offset-free vertex error of each track at each tick."""
-        return {
-            name: _errors(track, self.truth)["vertex_error_offset_free_mm"]
-            for name, track in self.tracks.items()
+            "ten_seconds": _ten_seconds(errors, self.time_s, cut),
         }
 
     def _of_each(
@@ -189,21 +183,32 @@ def _interval_of_r(prediction: Array, truth: Array, cut: Sequence[slice]) -> Int
     return interval_of_correlation(prediction[:, active], truth[:, active], cut)
 
 
-def _best_and_worst(
+def _ten_seconds(
     errors: dict[str, dict[str, Array]], time_s: Array, cut: Sequence[slice]
 ) -> dict[str, Any]:
-    """The pieces in which the network leaves the smallest and the largest share of the movement;
-    None of a take in which fewer than two pieces move.
+    """What the network leaves of the movement, piece by piece, and where that share is smallest and
+    largest; None of a take in which fewer than two pieces move.
 
     A share, since otherwise the best seconds would be those in which nothing moves.
     """
     key, told = "vertex_error_offset_free_mm", []
     for piece in cut:
         left, moved = (float(errors[n][key][piece].mean()) for n in ("model", "constant"))
-        if moved > _MOVING_MM:
-            ends = (round(float(time_s[piece][k]), 3) for k in (0, -1))
-            span = dict(zip(("start_s", "end_s"), ends, strict=True))
-            told.append({**span, "error_mm": left, "movement_mm": moved, "share": left / moved})
-    told.sort(key=lambda one: one["share"])
-    several = len(told) > 1
-    return {"best": told[0] if several else None, "worst": told[-1] if several else None}
+        start_s, end_s = (round(float(time_s[piece][k]), 3) for k in (0, -1))
+        share = left / moved if moved > _MOVING_MM else None
+        told.append(
+            {
+                "start_s": start_s,
+                "end_s": end_s,
+                "error_mm": left,
+                "movement_mm": moved,
+                "share": share,
+            }
+        )
+    moving = sorted((one for one in told if one["share"] is not None), key=itemgetter("share"))
+    several = len(moving) > 1
+    return {
+        "best": moving[0] if several else None,
+        "worst": moving[-1] if several else None,
+        "all": told,
+    }

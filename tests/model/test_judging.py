@@ -76,12 +76,15 @@ def test_the_best_and_the_worst_seconds_are_where_the_network_fails_least_and_mo
     assert seconds["best"]["share"] < 0.2 < seconds["worst"]["share"]
     span = seconds["worst"]["end_s"] - seconds["worst"]["start_s"]
     assert span == pytest.approx(10.0, abs=0.02)
+    assert [piece["start_s"] for piece in seconds["all"]] == [8.0, 18.0, 28.0, 38.0]
+    assert seconds["worst"] in seconds["all"]
 
 
 def test_a_face_that_never_moves_has_no_best_seconds():
     still = np.full((TICKS, 52), 0.3)
     seconds = judged(still, still).figures()["ten_seconds"]
-    assert seconds == {"best": None, "worst": None}
+    assert seconds["best"] is seconds["worst"] is None
+    assert [piece["share"] for piece in seconds["all"]] == [None] * 4
 
 
 def test_only_who_states_a_spread_is_judged_by_it():
