@@ -30,7 +30,7 @@ class Drawing:
         pass
 
 
-def take(name="take-001", simulated=True, seconds=40, still=False):
+def take(name="take-001", simulated=True, seconds=50, still=False):
     time_s = np.arange(seconds * 60) / 60
     truth = 0.3 + 0.2 * np.sin(5 * time_s[:, None] + np.arange(52)) * (not still)
     model = truth.copy()
