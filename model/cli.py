@@ -211,7 +211,8 @@ def evaluate(
         for take in _takes_in(takes):
             found[str(take)] = _judged(take, loaded, known)
     finally:  # minutes of work, whatever became of the next take
-        told = {name: judged.told() for name, judged in found.items()}
+        who = {"checkpoint": loaded.facts.name, "wearer": known.facts.name if known else None}
+        told = {name: {**judged.told(), **who} for name, judged in found.items()}
         if len(told) > 1:
             simulated = any(t.simulated for t in found.values())
             over = over_takes([t.figures for t in found.values()])
@@ -377,6 +378,7 @@ def _say(facts: dict[str, Any], as_json: bool) -> None:
 
 
 def _table(found: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -385,9 +387,12 @@ def _table(found: dict[str, Any]) -> None:
 
     for take, figures in found.items():
         note = f" ({SIMULATED})" if figures["simulated"] else ""
-        plain = table_of(figures, intervals=False)
         title = f"mean of {figures['takes']} takes" if "takes" in figures else take
-        table = Table(*plain.head, title=Text(f"{title}{note}"))
+        plain = table_of(figures, intervals=False)
+        table = Table(title=Text(f"{title}{note}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column(min_width=17)  # eight columns stand on a terminal 80 wide
+        for track in plain.head[1:]:
+            table.add_column(track, justify="right")
         for row in plain.rows:
             table.add_row(*row)
         if "mae_offset_free_by_region" in figures:
