@@ -392,7 +392,7 @@ def _table(found: dict[str, Any]) -> None:
         table = Table(title=Text(f"{title}{note}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column(min_width=17)  # eight columns stand on a terminal 80 wide
         for track in plain.head[1:]:
-            table.add_column(track, justify="right")
+            table.add_column(track.replace(" ", "\n"), justify="right")
         for row in plain.rows:
             table.add_row(*row)
         if "mae_offset_free_by_region" in figures:

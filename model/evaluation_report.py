@@ -62,11 +62,11 @@ class JudgedTake:
 
 
 def table_of(figures: dict[str, Any], intervals: bool = True) -> Table:
-    """Figures of one number per track; what a track does not have is a dash."""
+    """Those figures that are one number per track; what a track does not have is a dash."""
     names = list(figures["mae"])
     head = ("", *(TRACK_LABELS.get(name, name.replace("_", " ")) for name in names))
     rows = []
-    for figure in NUMBERS:
+    for figure in (name for name in NUMBERS if name in figures):
         between = figures["intervals"].get(figure, {}) if intervals else {}
         cells = (_cell(figures[figure].get(name), between.get(name)) for name in names)
         rows.append((figure.replace("_", " "), *cells))
