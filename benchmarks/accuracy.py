@@ -108,7 +108,7 @@ def judge(path: Path, seed: int, asked: argparse.Namespace, checkpoint: Checkpoi
     with worn(performance, wearer, rng) as take:
         recording = read_recording(take)
     prediction = predict_recording(recording, checkpoint, wearer=profile)
-    figures = judge_take(recording, checkpoint, prediction).figures()
+    figures = judge_take(recording, checkpoint, prediction, wearer=profile).figures()
     return {
         "file": path.name,
         "wearer": seed,

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from capture.recording import Recording
 from capture.resample import TICK_HZ
-from capture.sync import Alignment, align, aligned_faces
+from capture.sync import align
 from capture.take import software
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 from model import metrics
 from model.checkpoint import Checkpoint
-from model.evaluate import seen_around, truth_at
+from model.evaluate import resting_face, seen_around, truth_at
 from model.predict import Prediction, opening_of, predict_recording
 from model.responses import enrolled
 from model.wearer import Wearer, WearerFacts
@@ -33,7 +33,6 @@ SHORTEST_S = 20.0
 _TAUGHT_SHARE = 0.7
 # The face leaves the baseline within this long after the routine.
 _SETTLE_S = 1.0
-_FEWEST_REST_FRAMES = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +116,7 @@ def _lesson(recording: Recording, checkpoint: Checkpoint, prediction: Prediction
             "record the wearer with the phone in view: rest, the routine, then two minutes of "
             "moving every part of the face",
         )
-    rest = _resting_face(recording, alignment, checkpoint)
+    rest = resting_face(recording, alignment, checkpoint)
     ticks = np.arange(len(seen))
     columns = [np.interp(ticks, at[known], column) for column in truth[known].T]
     turn = int(np.flatnonzero(usable)[int(_TAUGHT_SHARE * usable.sum())])
@@ -125,16 +124,6 @@ def _lesson(recording: Recording, checkpoint: Checkpoint, prediction: Prediction
     return _Lesson(
         seen, np.stack(columns, axis=1) - rest, rest, at, truth, usable & early, usable & ~early
     )
-
-
-def _resting_face(recording: Recording, alignment: Alignment, checkpoint: Checkpoint) -> Array:
-    """(52,) what ARKit saw while the wearer rested; the checkpoint's prior where it saw nothing."""
-    time_s, weights, _, tracked = aligned_faces(recording, alignment)
-    opening = opening_of(recording.take)
-    inside = tracked & (time_s >= opening.rest_start_s) & (time_s <= opening.rest_end_s)
-    if inside.sum() < _FEWEST_REST_FRAMES:
-        return np.asarray(checkpoint.rest_weights, float)
-    return np.asarray(np.clip(np.median(weights[inside], axis=0), 0.0, 1.0), float)
 
 
 def _taught(lesson: _Lesson, ticks: Mask, checkpoint: Checkpoint, facts: WearerFacts) -> Wearer:

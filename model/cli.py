@@ -11,6 +11,7 @@ from firmware_host.errors import ConfigError, EnvironmentMissing
 
 if TYPE_CHECKING:
     from model.checkpoint import Checkpoint
+    from model.evaluation_report import JudgedTake
     from model.live import LiveCounts
     from model.wearer import Wearer, WearerFacts
 
@@ -180,41 +181,92 @@ def _gained(facts: "WearerFacts") -> dict[str, float]:
 
 @app.command()
 def evaluate(
-    takes: Annotated[list[Path], typer.Argument(help="Take folders with a face stream.")],
+    takes: Annotated[
+        list[Path], typer.Argument(help="Takes with a face stream, or folders of takes.")
+    ],
     checkpoint: CheckpointOption = None,
     wearer: WearerOption = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Also write FILE.html, or FILE.md and its pictures, with plots."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the network with ARKit, the mean face and ridge regression.
+    """Compare the network with ARKit and with baselines: ridge, the Kalman filter, faces that stay.
 
-    A take that cannot be judged ends it; what was found before is told.
+    A take that cannot be judged ends it; what was found before is told, but not reported.
 
-    Example: imusic evaluate takes/take-001
+    Example: imusic evaluate takes/take-001 --report accuracy.html
     """
+    from model.judging import over_takes
+    from model.pages import check_page
+
+    if report is not None:
+        check_page(report)
     loaded = _load(checkpoint)
     known = _wearer(wearer, loaded)
-    found: dict[str, Any] = {}
+    found: dict[str, JudgedTake] = {}
+    told: dict[str, Any] = {}
     try:
-        for take in takes:
+        for take in _takes_in(takes):
             found[str(take)] = _judged(take, loaded, known)
     finally:  # minutes of work, whatever became of the next take
-        if found and as_json:
-            sys.stdout.write(_json(found))
-        elif found:
-            _table(found)
+        who = {"checkpoint": loaded.facts.name, "wearer": known.facts.name if known else None}
+        told = {name: {**judged.told(), **who} for name, judged in found.items()}
+        if len(told) > 1:
+            simulated = any(t.simulated for t in found.values())
+            over = over_takes([t.figures for t in found.values()])
+            told["over_takes"] = {"simulated": simulated, **over}
+        if told and as_json:
+            sys.stdout.write(_json(told))
+        elif told:
+            _table(told)
+    if report is not None:
+        _report(list(found.values()), told.get("over_takes"), loaded, known, report)
+        if not as_json:
+            sys.stdout.write(f"{report}\n")
 
 
-def _judged(take: Path, checkpoint: "Checkpoint", wearer: "Wearer | None") -> dict[str, Any]:
-    """The figures of one take."""
+def _takes_in(paths: list[Path]) -> list[Path]:
+    """Each take once, in order; a folder that is no take stands for those directly in it."""
+    from capture.take import TAKE_FILE
+
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(file.parent for file in path.glob(f"*/{TAKE_FILE}"))
+        found += inside if inside and not (path / TAKE_FILE).exists() else [path]
+    return list(dict.fromkeys(found))
+
+
+def _judged(take: Path, checkpoint: "Checkpoint", wearer: "Wearer | None") -> "JudgedTake":
     from capture.recording import read_recording
     from model.evaluate import judge_take
+    from model.evaluation_report import JudgedTake
     from model.predict import predict_recording
 
     recording = read_recording(take)
     with _bar(f"predict {take.name}") as report:
         prediction = predict_recording(recording, checkpoint, report, wearer)
-    figures = judge_take(recording, checkpoint, prediction).figures()
-    return {"simulated": recording.take.simulated, **figures}
+    judged = judge_take(recording, checkpoint, prediction, wearer=wearer)
+    facts = recording.take
+    return JudgedTake(str(take), facts.sensor_layout, facts.simulated, judged, judged.figures())
+
+
+def _report(
+    takes: "list[JudgedTake]",
+    together: dict[str, Any] | None,
+    checkpoint: "Checkpoint",
+    wearer: "Wearer | None",
+    out: Path,
+) -> None:
+    from capture.take import software
+    from model.evaluation_report import write_report
+
+    who = "nobody was enrolled" if wearer is None else f"worn by {wearer.facts.name}, enrolled"
+    if wearer is not None and wearer.facts.simulated:
+        who += " on simulated IMUs"
+    about = f"Network {checkpoint.facts.name!r}, {who}; {software()}."
+    write_report(takes, together, about, out)
 
 
 @app.command()
@@ -326,26 +378,24 @@ def _say(facts: dict[str, Any], as_json: bool) -> None:
 
 
 def _table(found: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from model.evaluation_report import SIMULATED, regions_of, table_of
+
     for take, figures in found.items():
-        note = " (simulated IMUs)" if figures["simulated"] else ""
-        table = Table("", "network", "ridge", "mean face", title=Text(f"{take}{note}"))
-        for name in ("correlation", "mae_offset_free", "mae", "jitter_ratio"):
-            row = figures[name]
-            cells = [row.get("model"), row.get("ridge"), row.get("mean_face")]
-            table.add_row(
-                name.replace("_", " "), *("-" if v is None else f"{v:.4f}" for v in cells)
-            )
-        for region, value in figures["mae_offset_free_by_region"]["model"].items():
-            others = figures["mae_offset_free_by_region"]
-            table.add_row(
-                f"  {region}",
-                *(
-                    f"{v:.4f}"
-                    for v in (value, others["ridge"][region], others["mean_face"][region])
-                ),
-            )
+        note = f" ({SIMULATED})" if figures["simulated"] else ""
+        title = f"mean of {figures['takes']} takes" if "takes" in figures else take
+        plain = table_of(figures, intervals=False)
+        table = Table(title=Text(f"{title}{note}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column(min_width=17)  # eight columns stand on a terminal 80 wide
+        for track in plain.head[1:]:
+            table.add_column(track.replace(" ", "\n"), justify="right")
+        for row in plain.rows:
+            table.add_row(*row)
+        if "mae_offset_free_by_region" in figures:
+            for name, *cells in regions_of(figures).rows:
+                table.add_row(f"  {name}", *cells)
         Console().print(table)

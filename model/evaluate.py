@@ -1,26 +1,25 @@
-"""Judge a take: the network, the mean face and ridge regression against ARKit on the same ticks.
+"""Judge a take: the network and its baselines against ARKit, on the same ticks.
 
 Rest and routine are left out: nothing moves there but the head. Figures are those of
-`model.metrics`; on takes of virtual wearers they are accuracy on simulated IMUs.
+`model.judging`; on takes of virtual wearers they are accuracy on simulated IMUs.
 """
-
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import ARKIT_NAMES
 from capture.recording import Recording
 from capture.resample import TICK_HZ, rows_of, tick_before
 from capture.sync import Alignment, align, aligned_faces, sample_times_s
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
-from model import metrics
 from model.checkpoint import Checkpoint
 from model.features import HISTORY_ROWS, features
+from model.judging import Judged, Track
+from model.kalman import WeightFilter, filtered
 from model.predict import Prediction, opening_of
 from model.predictor import Opening, Predictor, in_order
+from model.responses import SiteResponses
+from model.wearer import Wearer
 
 Array = NDArray[np.float64]
 
@@ -28,47 +27,7 @@ Array = NDArray[np.float64]
 _SETTLE_S = 1.0
 # Truth between two ARKit frames further apart than this is not truth.
 _LARGEST_HOLE_S = 0.1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """Tracks on the judged ticks, on the take's timeline.
-
-    time_s: (T,) seconds after the first IMU sample. truth, model, ridge: (T, 52). mean_face: (52,).
-    """
-
-    time_s: Array
-    truth: Array
-    model: Array
-    ridge: Array
-    mean_face: Array
-
-    def figures(self) -> dict[str, Any]:
-        """All figures, plain values for JSON."""
-        still = np.broadcast_to(self.mean_face, self.truth.shape)
-        tracks = {"model": self.model, "mean_face": still, "ridge": self.ridge}
-        moving = {"model": self.model, "ridge": self.ridge}
-        truth_jitter = metrics.jitter(self.truth)
-        per_shape = metrics.correlation_per_shape(self.model, self.truth)
-        return {
-            "seconds_judged": round(len(self.time_s) / TICK_HZ, 3),
-            "mae": {k: metrics.mae(v, self.truth) for k, v in tracks.items()},
-            "mae_offset_free": {
-                k: metrics.mae_offset_free(v, self.truth) for k, v in tracks.items()
-            },
-            "correlation": {k: metrics.correlation(v, self.truth) for k, v in moving.items()},
-            "mae_offset_free_by_region": {
-                k: metrics.mae_by_region(v, self.truth) for k, v in tracks.items()
-            },
-            "jitter_ratio": {
-                k: metrics.jitter(v) / max(truth_jitter, 1e-9) for k, v in moving.items()
-            },
-            "correlation_per_shape": {
-                name: float(r)
-                for name, r in zip(ARKIT_NAMES, per_shape, strict=True)
-                if np.isfinite(r)
-            },
-        }
+_FEWEST_REST_FRAMES = 15
 
 
 def judge_take(
@@ -76,8 +35,11 @@ def judge_take(
     checkpoint: Checkpoint,
     prediction: Prediction,
     alignment: Alignment | None = None,
+    wearer: Wearer | None = None,
 ) -> Judged:
     """Put truth, prediction and baselines on the same ticks.
+
+    wearer: the profile that the prediction was made with.
 
     Raises:
         DataError: no tracked ARKit face after the routine.
@@ -92,15 +54,33 @@ def judge_take(
             f"routine, got {judged.sum() / TICK_HZ:.1f} s",
             "only takes with a face stream can be judged",
         )
-    ridge = ridge_at(prediction.host_ns, recording, checkpoint, alignment)
-    mean_face = np.clip(checkpoint.rest_weights + checkpoint.mean_change, 0.0, 1.0)
-    return Judged(
-        at[judged],
-        truth[judged],
-        np.asarray(prediction.weights[judged], float),
-        np.asarray(ridge[judged], float),
-        np.asarray(mean_face, float),
-    )
+    rest = np.asarray((wearer or checkpoint).rest_weights, float)
+    host_ns, truth = prediction.host_ns[judged], truth[judged]
+    usual = np.clip(checkpoint.rest_weights + checkpoint.mean_change, 0.0, 1.0)
+    own = np.median(truth, axis=0)
+    tracks = {
+        "model": Track(np.asarray(prediction.weights[judged], float), rest),
+        **moving_baselines(host_ns, recording, checkpoint, alignment, wearer),
+        "mean_face": _still(usual, np.asarray(checkpoint.rest_weights, float), truth),
+        "rest_face": _still(rest, rest, truth),
+        "constant": _still(own, own, truth),
+    }
+    seen_resting = Track(truth, resting_face(recording, alignment, checkpoint))
+    return Judged(at[judged], seen_resting, tracks)
+
+
+def _still(weights: Array, rest: Array, truth: Array) -> Track:
+    return Track(np.broadcast_to(np.asarray(weights, float), truth.shape), rest)
+
+
+def resting_face(recording: Recording, alignment: Alignment, checkpoint: Checkpoint) -> Array:
+    """(52,) what ARKit saw while the wearer rested; the checkpoint's prior where it saw nothing."""
+    time_s, weights, _, tracked = aligned_faces(recording, alignment)
+    opening = opening_of(recording.take)
+    inside = tracked & (time_s >= opening.rest_start_s) & (time_s <= opening.rest_end_s)
+    if inside.sum() < _FEWEST_REST_FRAMES:
+        return np.asarray(checkpoint.rest_weights, float)
+    return np.asarray(np.clip(np.median(weights[inside], axis=0), 0.0, 1.0), float)
 
 
 def truth_at(
@@ -119,16 +99,39 @@ def truth_at(
     return np.clip(truth, 0.0, 1.0), known
 
 
-def ridge_at(
-    host_ns: NDArray[np.int64], recording: Recording, checkpoint: Checkpoint, alignment: Alignment
-) -> Floats:
-    """Ridge's (T, 52) on the same features as the network, calibrated on the same opening.
+def moving_baselines(
+    host_ns: NDArray[np.int64],
+    recording: Recording,
+    checkpoint: Checkpoint,
+    alignment: Alignment,
+    wearer: Wearer | None = None,
+) -> dict[str, Track]:
+    """Ridge and the Kalman filter on the features of the network, calibrated on the same opening.
 
     host_ns: (T,) when faces were predicted, increasing; ticks may be missing between them.
     """
     seen, at = seen_around(host_ns, recording, checkpoint, alignment)
-    change = checkpoint.ridge.predict(np.clip(seen, -20.0, 20.0))
-    return np.asarray(np.clip(checkpoint.rest_weights + change, 0.0, 1.0)[at])
+    rest = np.asarray(checkpoint.rest_weights, float)
+    change = np.asarray(checkpoint.ridge.predict(np.clip(seen, -20.0, 20.0)), float)
+    tracks = {"ridge": Track(np.clip(rest + change[at], 0.0, 1.0), rest)}
+    tracks["kalman"] = _filtered(seen, at, checkpoint, checkpoint.belief.responses, rest)
+    if wearer is not None:
+        own = np.asarray(wearer.rest_weights, float)
+        tracks["kalman_enrolled"] = _filtered(seen, at, checkpoint, wearer.responses, own)
+    return tracks
+
+
+def _filtered(
+    seen: Floats,
+    at: NDArray[np.int64],
+    checkpoint: Checkpoint,
+    responses: SiteResponses,
+    rest: Array,
+) -> Track:
+    """The filter alone. It starts some seconds before the first face, as it would live."""
+    rows = filtered(WeightFilter(responses, checkpoint.belief.dynamics), seen)[at].astype(float)
+    change, deviation = np.split(rows, 2, axis=1)
+    return Track(np.clip(rest + change, 0.0, 1.0), rest, deviation)
 
 
 def seen_around(

@@ -75,8 +75,10 @@ def test_the_demo_prints_every_figure_it_promises(demo_run):
     assert 0 <= demo_run["sync_error_ms"] < 10
     assert 0 < demo_run["latency_ms"]["p50"] <= demo_run["latency_ms"]["p99"]
     for figure in ("mae", "mae_offset_free"):
-        assert set(demo_run[figure]) == {"model", "mean_face", "ridge"}
-    assert set(demo_run["correlation"]) == {"model", "ridge"}
+        assert set(demo_run[figure]) == {
+            "model", "ridge", "kalman", "mean_face", "rest_face", "constant"
+        }  # fmt: skip
+    assert set(demo_run["correlation"]) == {"model", "ridge", "kalman"}
     assert demo_run["recording_in_training"] is False
     assert Path(demo_run["outputs"]["take"]).is_dir()
     assert demo_run["simulated"] is True

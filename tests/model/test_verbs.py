@@ -1,6 +1,7 @@
 """The verbs predict and evaluate, as typed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,43 @@ def test_a_broken_take_does_not_lose_the_figures_of_the_one_before(take, tmp_pat
     shown = capsys.readouterr()
     assert json.loads(shown.out)[str(take)]["seconds_judged"] > 1
     assert shown.err.startswith(f"imusic: {tmp_path} is not a take")
+
+
+def test_takes_of_a_folder_are_judged_one_by_one_and_together(take, tmp_path, capsys):
+    for name in ("a", "b"):
+        shutil.copytree(take, tmp_path / name)
+    assert main(["evaluate", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == [str(tmp_path / "a"), str(tmp_path / "b"), "over_takes"]
+    assert told["over_takes"]["takes"] == 2
+    assert told["over_takes"]["simulated"] is False
+    mae = {name: figures["mae"]["kalman"] for name, figures in told.items()}
+    assert mae["over_takes"] == pytest.approx(mae[str(tmp_path / "a")])
+
+
+@pytest.mark.slow
+def test_a_report_is_written_once(take, tmp_path, capsys):
+    out = tmp_path / "accuracy.html"
+    assert main(["evaluate", str(take), "--report", str(out)]) == 0
+    assert capsys.readouterr().out.endswith(f"{out}\n")
+    text = out.read_text("utf-8")
+    assert "<td>vertex error offset free mm</td>" in text
+    assert text.count("data:image/png;base64,") == 2  # five seconds have no best and no worst
+    assert [path.name for path in tmp_path.iterdir()] == ["accuracy.html"]
+    assert main(["evaluate", str(take), "--report", str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_report_of_another_kind_is_refused_before_anything_is_read(tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path), "--report", str(tmp_path / "a.pdf")]) == 2
+    assert "expected .md or .html, got '.pdf'" in capsys.readouterr().err
+
+
+def test_a_report_of_half_the_takes_is_none(take, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    out = tmp_path / "accuracy.md"
+    assert main(["evaluate", str(take), str(tmp_path / "empty"), "--report", str(out)]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
 def test_nothing_judged_is_nothing_told(tmp_path, capsys):
