@@ -72,8 +72,11 @@ class Epochs:
 class Drawer:
     """Draws the next epoch in a second process while the current one trains."""
 
-    def __init__(self, recipe: Recipe, root: Path, belief: Belief) -> None:
+    def __init__(self, recipe: Recipe, root: Path, belief: Belief, done: int = 0) -> None:
         self._recipe, self._root, self._belief = recipe, root, belief
+        # A run that goes on needs the first epoch, for its baselines, and then those it kept.
+        self._count = recipe.pretrain.epochs + recipe.refine.epochs
+        self._resumed_from = max(0, done - _KEPT_EPOCHS + 1) if done < self._count else done
         self._pool = ProcessPoolExecutor(
             1, mp_context=get_context("spawn"), initializer=end_with_parent
         )
@@ -85,7 +88,9 @@ class Drawer:
             self._ask(number)
         assert self._next is not None
         sequences = self._next[1].result()
-        self._ask(number + 1)
+        following = max(number + 1, self._resumed_from)
+        if following < self._count:
+            self._ask(following)
         return sequences
 
     def _ask(self, number: int) -> None:

@@ -88,7 +88,8 @@ def _lead(recipe: Recipe, root: Path, out: Path, report: Report, ranks: Ranks) -
     families = families_for(recipe, root)
     belief = belief_of(recorded, families, recipe.wearer.prior_wearers, recipe.seed)
     validation = plain_sequences(held_out, families, _WORN_TIMES, recipe.seed + 1, belief=belief)
-    with closing(Drawer(recipe, root, belief)) as drawer:
+    done_before = 0 if state is None else state.epochs_done
+    with closing(Drawer(recipe, root, belief, done_before)) as drawer:
         epochs = Epochs(_sending(drawer.draw, ranks))
         first = epochs.get(0)
         run = Run(recipe, first, ranks)

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -20,7 +22,7 @@ from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import FACE_12
 from model.config import DenoiserConfig, DiffusionConfig, Recipe, StageConfig, WearerConfig
 from model.diffusion import cosine_alphas_cumprod
-from model.epochs import Epochs, plans
+from model.epochs import Drawer, Epochs, plans
 from model.features import feature_count
 from model.ranks import Ranks, open_ranks
 from model.run import Run
@@ -114,6 +116,8 @@ def test_the_best_averages_are_not_those_of_later_epochs():
 
 DYING = """
 import os, signal, sys
+from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 import msgspec
 import model.run_state
@@ -326,3 +330,24 @@ def test_tensorboard_is_told_the_same_figures(tmp_path):
 def test_a_device_that_is_not_there_is_refused(device):
     with pytest.raises(ConfigError, match=device), open_ranks(device):
         pass
+
+
+def test_nothing_is_drawn_that_no_epoch_wants(monkeypatch):
+    asked: list[int] = []
+
+    def ask(drawer: Drawer, number: int) -> None:
+        asked.append(number)
+        future: Future[list[Sequence]] = Future()
+        future.set_result(sequences(number))
+        drawer._next = (number, future)
+
+    monkeypatch.setattr(Drawer, "_ask", ask)
+    recipe = msgspec.structs.replace(RECIPE, refine=msgspec.structs.replace(STAGE, epochs=5))
+    for done, wanted in ((0, [0, 1, 2, 3, 4, 5, 6]), (5, [0, 3, 4, 5, 6]), (7, [0])):
+        asked.clear()
+        with closing(Drawer(recipe, Path(), None, done)) as drawer:
+            epochs = Epochs(drawer.draw)
+            epochs.get(0)
+            for plan in plans(recipe, done):
+                epochs.get(plan.number)
+        assert asked == wanted
