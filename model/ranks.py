@@ -8,12 +8,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from firmware_host.errors import ConfigError
+
+# The others wait for the first one to build heads, draw an epoch, or judge.
+_LONGEST_WAIT = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ def open_ranks(device: str = "auto") -> Iterator[Ranks]:
         torch.cuda.set_device(where)
     dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
     try:
-        yield Ranks(rank, count, where, dist.new_group(backend="gloo"))
+        group = dist.new_group(backend="gloo", timeout=_LONGEST_WAIT)
+        yield Ranks(rank, count, where, group)
     finally:
         dist.destroy_process_group()
 

@@ -106,6 +106,21 @@ def test_without_the_optimiser_the_rest_would_be_another(tmp_path):
     assert run.digest() != trained(epochs_done=2).digest()
 
 
+class Drifted(Ranks):
+    """One of two processes whose other has come to weights of its own."""
+
+    def gathered(self, what: object) -> list[object]:
+        assert isinstance(what, tuple)
+        return [what, ("other", what[1])]
+
+
+def test_processes_that_came_to_different_weights_stop():
+    run, epochs = run_of(RECIPE)
+    run._ranks = Drifted(0, 2, torch.device("cpu"))
+    with pytest.raises(RuntimeError, match="2 different networks"):
+        run.epoch(next(plans(RECIPE)), epochs.get(0))
+
+
 def test_the_best_averages_are_not_those_of_later_epochs():
     run = trained(epochs_done=3)
     best, averaged = run.best().state_dict(), run.averaged().state_dict()
