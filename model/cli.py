@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from model.checkpoint import Checkpoint
     from model.evaluation_report import JudgedTake
     from model.live import LiveCounts
+    from model.run_logs import EpochDone
     from model.wearer import Wearer, WearerFacts
 
 app = typer.Typer()
@@ -43,8 +44,11 @@ def train(
     recipe: Annotated[Path, typer.Option(help="Recipe (TOML); see recipes/.")],
     out: Annotated[Path, typer.Option(help="Working folder; ends with OUT/checkpoint.")],
     data: DataOption = Path("../shared/data"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
     """Train both stages, pretrain and refine; goes on where an earlier run in OUT stopped.
+
+    Several processes or GPUs share the work under `torchrun --nproc_per_node N -m imusic train`.
 
     Example: imusic train --recipe recipes/tiny.toml --out runs/tiny
     """
@@ -55,6 +59,7 @@ def train(
     from capture.take import software
     from model.config import read_recipe
     from model.export import write_checkpoint
+    from model.ranks import is_first
     from model.train import train as run
 
     plan = read_recipe(recipe)
@@ -62,17 +67,20 @@ def train(
     if target.exists():
         raise ConfigError(f"{target} already holds a checkpoint", "choose another --out")
     columns = (*Progress.get_default_columns(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=not is_first()) as progress:
         bars = {
             "pretrain": progress.add_task("pretrain", total=plan.pretrain.epochs),
             "refine": progress.add_task("refine", total=plan.refine.epochs),
         }
 
-        def report(stage: str, epoch: int, epochs: int, loss: float) -> None:
-            text = f"{stage} {epoch}/{epochs}, loss {loss:.4f}"
-            progress.update(bars[stage], completed=epoch, description=text)
+        def report(done: "EpochDone") -> None:
+            text = f"{done.stage} {done.epoch}/{done.epochs}, loss {done.loss:.4f}"
+            left = f"{done.seconds_left / 60:.0f} min left"
+            progress.update(bars[done.stage], completed=done.epoch, description=f"{text}, {left}")
 
-        trained = run(plan, data, out, report)
+        trained = run(plan, data, out, report, device)
+    if trained is None:  # the first process writes
+        return
     write_checkpoint(trained, plan, target, software())
     sys.stdout.write(f"{target}\n")
 

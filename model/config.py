@@ -1,6 +1,7 @@
 """Recipes: what a training run is made of. Read from TOML at the border."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -60,6 +61,8 @@ class StageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     huber_beta: errors below it, in deviations of a shape, count squared, beyond it absolute. Small
     values aim at the median (still where little is felt), large ones at the mean.
+    accumulate: a step's gradient is the mean over so many batches, of which one at a time is in
+    memory; a step sees batch x accumulate x processes windows.
     """
 
     epochs: int
@@ -71,6 +74,12 @@ class StageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     acceleration_weight: float = 0.0
     ema_decay: float = 0.999
     expert_dropout: float = 0.1
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("steps_per_epoch", "batch", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 class WearerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +104,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     refine_takes is a glob of paired takes (IMU and ARKit). Without any, refine uses virtual
     wearers, who perform generated faces for a refine_generated_share of the time and real
     recordings otherwise, and the checkpoint says so.
+
+    precision: of the matrix products in training; weights, optimiser and losses are float32 always.
     """
 
     name: str
@@ -108,6 +119,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     wearer: WearerConfig = WearerConfig()
     refine_takes: str = ""
     refine_generated_share: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -1,6 +1,7 @@
 """One training step of each stage: batches, noise, loss. torch; no files."""
 
 from collections.abc import Sequence as Collection
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -52,16 +53,29 @@ def drop_experts(inputs: Tensor, raw: int, probability: float) -> Tensor:
     )
 
 
-def loss_of(
-    denoiser: Denoiser,
-    features: Tensor,
-    target: Tensor,
-    alphas_cumprod: Tensor,
-    stage: StageConfig,
-    diffusion: DiffusionConfig,
-    shape_weight: Tensor,
-) -> Tensor:
-    """Scalar loss of predicting x0. features (B, W, F), target (B, W, 52) scaled change."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Noised:
+    """One step's examples with everything about them drawn.
+
+    features (B, W, F), target (B, W, 52) scaled change, xt (B, W, 52) target with noise, t (B,)
+    timesteps.
+    """
+
+    features: Tensor
+    target: Tensor
+    xt: Tensor
+    t: Tensor
+
+    def parts(self, count: int) -> list["Noised"]:
+        """The same examples in `count` pieces of equal size."""
+        pieces = (x.chunk(count) for x in (self.features, self.target, self.xt, self.t))
+        return [Noised(*piece) for piece in zip(*pieces, strict=True)]
+
+
+def add_drawn_noise(
+    features: Tensor, target: Tensor, alphas_cumprod: Tensor, diffusion: DiffusionConfig
+) -> Noised:
+    """Draw timesteps and noise for features (B, W, F) and target (B, W, 52)."""
     batch = len(features)
     last = diffusion.num_train_timesteps - 1
     t = torch.randint(0, last + 1, (batch,), device=features.device)
@@ -70,7 +84,11 @@ def loss_of(
     silent = pure & (torch.rand(batch, device=features.device) < 0.5)
     noise = torch.randn_like(target) * (~silent).float()[:, None, None]
     xt = add_noise(target, noise, alphas_cumprod[t][:, None, None])  # (B, W, 52)
-    x0 = denoiser(xt, t.float(), features)  # (B, W, 52)
+    return Noised(features, target, xt, t.float())
+
+
+def loss_of(x0: Tensor, target: Tensor, stage: StageConfig, shape_weight: Tensor) -> Tensor:
+    """Scalar loss of having said x0 where target was meant, both (B, W, 52) scaled change."""
     error = functional.smooth_l1_loss(x0, target, beta=stage.huber_beta, reduction="none")
     loss = (error * shape_weight).mean()
     if stage.velocity_weight > 0:
@@ -99,9 +117,10 @@ def predict_sequence(
     padded = np.concatenate((np.repeat(inputs[:1], window, axis=0), inputs))
     ends = np.arange(window + hop, len(padded) + hop, hop).clip(max=len(padded))
     batch = np.stack([padded[end - window : end] for end in ends]).astype(np.float32)
-    seen = torch.from_numpy(batch)
-    t = torch.full((len(batch),), float(num_train_timesteps - 1))
-    x0 = denoiser(torch.zeros(len(batch), window, WEIGHTS), t, seen).numpy()
+    seen = torch.from_numpy(batch).to(denoiser.feature_mean.device)
+    t = torch.full((len(batch),), float(num_train_timesteps - 1), device=seen.device)
+    xt = torch.zeros(len(batch), window, WEIGHTS, device=seen.device)
+    x0 = denoiser(xt, t, seen).cpu().numpy()
     out = np.zeros((len(padded), WEIGHTS), np.float32)
     for end, rows in zip(ends, x0, strict=True):
         out[end - hop : end] = rows[-hop:]

@@ -28,7 +28,7 @@ from model.features import feature_count
 from model.kalman import ESTIMATED, input_count
 from model.network import open_network
 from model.sequences import Sequence
-from model.stages import draw_batch, drop_experts, loss_of, predict_sequence
+from model.stages import add_drawn_noise, draw_batch, drop_experts, loss_of, predict_sequence
 from model.train import train
 
 SMALL = DenoiserConfig(width=16, layers=2, heads=2, window=12, dropout=0.0)
@@ -107,7 +107,8 @@ def test_one_small_batch_is_learned_by_heart():
     seen, target = draw_batch(data, 12, 4, np.random.default_rng(0))
     losses = []
     for _ in range(150):
-        loss = loss_of(made, seen, target, signal, stage, DiffusionConfig(), torch.ones(52))
+        drawn = add_drawn_noise(seen, target, signal, DiffusionConfig())
+        loss = loss_of(made(drawn.xt, drawn.t, seen), target, stage, torch.ones(52))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -171,7 +172,7 @@ def trained(recipe, tmp_path_factory):
     """A real, tiny run of both stages on generated performances."""
     out = tmp_path_factory.mktemp("run")
     told: list[tuple[str, int]] = []
-    result = train(recipe, out, out / "work", lambda stage, epoch, *_: told.append((stage, epoch)))
+    result = train(recipe, out, out / "work", lambda done: told.append((done.stage, done.epoch)))
     assert told == [("pretrain", 1), ("refine", 1)]
     write_checkpoint(result, recipe, out / "checkpoint", "test")
     return out
@@ -209,7 +210,7 @@ def test_training_writes_a_model_card_that_claims_nothing_without_held_out_peopl
 @pytest.mark.slow
 def test_a_finished_run_resumes_to_the_same_network_without_training(trained, recipe):
     said: list[str] = []
-    again = train(recipe, trained, trained / "work", lambda *row: said.append(str(row)))
+    again = train(recipe, trained, trained / "work", lambda done: said.append(str(done)))
     assert said == []
     before = load_denoiser(trained / "checkpoint").state_dict()
     for key, value in again.denoiser.state_dict().items():
