@@ -20,7 +20,9 @@ class Transport(Protocol):
         ...
 
     async def send(self, data: bytes) -> None:
-        """Write all of `data`. Raises TransportError on loss."""
+        """Write `data`; a line that takes nothing for a while may drop it. Raises TransportError on
+        loss.
+        """
         ...
 
     async def close(self) -> None:

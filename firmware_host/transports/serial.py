@@ -5,6 +5,7 @@ Linux, macOS and Windows alike.
 """
 
 import asyncio
+import contextlib
 import errno
 import threading
 from collections.abc import AsyncIterator
@@ -64,13 +65,24 @@ class SerialTransport:
             yield arrived
 
     async def send(self, data: bytes) -> None:
-        """Write all of `data`. Raises TransportError when the port is closed or lost."""
+        """Write `data`, or give up on it where the line takes nothing for a while.
+
+        A hub that is too busy to listen may still be sending, and what a host says is said again
+        until it is answered: a take must not end over it. Raises TransportError when the port is
+        closed or lost.
+        """
         if self._serial is None:
             raise TransportError(f"{self.address} is not open", address=self.address)
         try:
-            await asyncio.to_thread(self._serial.write, data)
-        except OSError as error:  # SerialException and SerialTimeoutException are OSErrors
+            await asyncio.to_thread(self._write, data)
+        except OSError as error:  # SerialException is one
             raise self._lost(error) from error
+
+    def _write(self, data: bytes) -> None:
+        from serial import SerialTimeoutException
+
+        with contextlib.suppress(SerialTimeoutException):
+            self._serial.write(data)
 
     async def close(self) -> None:
         """Close the port and end `chunks`; safe to call twice."""

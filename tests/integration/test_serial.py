@@ -162,6 +162,26 @@ def test_a_full_pty_makes_the_hub_wait_and_loses_nothing(cable):
     assert busy_s < 0.6
 
 
+def test_a_hub_that_is_too_busy_to_listen_is_not_lost(cable, monkeypatch):
+    ours, port = cable
+    monkeypatch.setattr(serial_transport, "_WRITE_TIMEOUT_S", 0.05)
+
+    async def talk() -> bytes:
+        transport = SerialTransport(port)
+        await transport.open()
+        for _ in range(40):  # nobody reads the far end: the line is soon full
+            await transport.send(b"x" * 1024)
+        os.write(ours, b"still here")
+        heard = b""
+        async for chunk in transport.chunks():
+            heard += chunk
+            if len(heard) == len(b"still here"):
+                await transport.close()
+        return heard
+
+    assert asyncio.run(talk()) == b"still here"
+
+
 def test_a_pulled_cable_is_an_error_that_names_the_port(cable):
     descriptor, path = cable
 
