@@ -19,6 +19,7 @@ from model.run_logs import LOG_FILE
 from model.run_state import STATE_FILE
 
 ROOT = Path(__file__).parents[2]
+_LONGEST_S = 600
 STAGE = StageConfig(epochs=1, steps_per_epoch=3, batch=4, accumulate=2)
 RECIPE = Recipe(
     name="two",
@@ -78,13 +79,20 @@ def launch(folder: Path, dying: bool = False) -> subprocess.CompletedProcess[str
     verb = ["train", "--recipe", str(recipe), "--out", str(folder / "out"), "--data", str(folder)]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     told = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DYING": "1" if dying else ""}
-    return subprocess.run(
-        [sys.executable, *launcher, str(script), str(folder), *verb, "--device", "cpu"],
-        cwd=ROOT,
-        env=os.environ | told,
-        capture_output=True,
-        text=True,
-        check=False,
+    # Into files: a pipe would stay open for as long as anybody whom a killed process had started.
+    out, err = folder / "stdout", folder / "stderr"
+    with out.open("w") as stdout, err.open("w") as stderr:
+        ended = subprocess.run(
+            [sys.executable, *launcher, str(script), str(folder), *verb, "--device", "cpu"],
+            cwd=ROOT,
+            env=os.environ | told,
+            stdout=stdout,
+            stderr=stderr,
+            timeout=_LONGEST_S,
+            check=False,
+        )
+    return subprocess.CompletedProcess(
+        ended.args, ended.returncode, out.read_text(), err.read_text()
     )
 
 
