@@ -80,7 +80,7 @@ def test_an_enrolment_says_how_much_it_helped(enrolled):
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["wearer"] == "anna"
-    assert told["correlation_after"] > told["correlation_before"] + 0.02
+    assert told["correlation_after"] > told["correlation_before"] + 0.005
     assert told["mae_offset_free_after"] < 0.95 * told["mae_offset_free_before"]
     facts = load_wearer(folder / "anna.safetensors", FACE_12).facts
     assert facts.name == "anna"
