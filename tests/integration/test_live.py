@@ -152,7 +152,7 @@ def test_evaluate_judges_the_take_and_calls_it_simulated(demo_run):
         demo_run["correlation"]["model"], abs=0.02
     )
     table = imusic("evaluate", take)
-    assert "simulated IMUs" in table.stdout
+    assert "simulated IMUs" in " ".join(table.stdout.split())  # long paths wrap
 
 
 def test_a_file_that_is_not_live_link_is_refused(tmp_path):

@@ -18,7 +18,7 @@ def saved(checkpoint, tmp_path):
     facts = msgspec.structs.replace(
         checkpoint.facts, onnx_sha256=hashlib.sha256(network).hexdigest()
     )
-    save_checkpoint(tmp_path, facts, checkpoint.mean_change, checkpoint.ridge)
+    save_checkpoint(tmp_path, facts, checkpoint.mean_change, checkpoint.ridge, checkpoint.belief)
     return tmp_path
 
 
@@ -28,7 +28,7 @@ def edit(path, change):
     path.write_text(json.dumps(facts))
 
 
-@pytest.mark.parametrize("name", ["denoiser.onnx", "baselines.safetensors"])
+@pytest.mark.parametrize("name", ["denoiser.onnx", "baselines.safetensors", "belief.safetensors"])
 def test_one_flipped_bit_anywhere_is_refused_and_the_file_named(saved, name):
     load_checkpoint(saved)
     path = saved / name
