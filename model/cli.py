@@ -138,7 +138,7 @@ def adapt(
 ) -> None:
     """Learn one wearer from an enrolment take: how this face moves these sensors.
 
-    The last third of the take judges what the rest has taught. Where the profile worsens it, none
+    The last 30 % of the take judge what the rest has taught. Where the profile worsens it, none
     is written and the exit code is 1. A profile is good for as long as the sensors stay where they
     are.
 

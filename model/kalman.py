@@ -20,28 +20,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs
-from scipy.ndimage import gaussian_filter1d
 
 from capture.blendshapes import ARKIT_NAMES
 from capture.resample import TICK_HZ
 from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
 from model.features import feature_count, perceived
-from model.responses import FELT, SiteResponses, turned_by
+from model.responses import (
+    FELT,
+    FORCE_NOISE_M_S2,
+    RATE_NOISE_RAD_S,
+    SiteResponses,
+    smoothed,
+    turned_by,
+)
 
 Array = NDArray[np.float64]
 
 # Estimate rows: change from rest (52), then its standard deviation (52); 0 where nothing is felt.
 ESTIMATED = 2 * len(ARKIT_NAMES)
 _SHAPES = len(FELT)
-_RATE_NOISE_RAD_S, _FORCE_NOISE_M_S2 = 0.1, 0.6
 # A wrong A is wrong the same way row after row; as white noise it must count this many times.
 _ALIKE = 20.0
 _DEAF = 1e6  # the variance of a site that was not heard
 _LOWEST, _HIGHEST = -0.3, 1.0
 # Recorded faces move less than faces can; the process noise that is fitted to them is raised.
 _LIVELIER = 4.0
-_SMOOTHING_ROWS = 1.0
 # Serial and radio latency stay below this many rows of 1/60 s: until then a row is provisional.
 _UNSETTLED_ROWS = 2
 # How much of what went together in the training data is believed to go together.
@@ -71,7 +75,10 @@ def fit_dynamics(people: dict[str, list[Array]]) -> Dynamics:
     Damping and spring are shared by all shapes. A person counts by the root of what was recorded.
     """
     left, right, residuals = np.zeros((2, 2)), np.zeros(2), []
-    tracks = {p: [_moving(change) for change in changes] for p, changes in people.items()}
+    tracks = {
+        p: [smoothed(np.asarray(change, float)[:, FELT]) for change in changes]
+        for p, changes in people.items()
+    }
     for pairs in tracks.values():
         for weights, speed in pairs:
             now = np.stack((speed[:-1].ravel(), weights[:-1].ravel()), axis=1)
@@ -89,11 +96,6 @@ def fit_dynamics(people: dict[str, list[Array]]) -> Dynamics:
     noise = _TOGETHER * noise
     np.fill_diagonal(noise, own)
     return Dynamics(damping, spring, noise * _LIVELIER)
-
-
-def _moving(change: Array) -> tuple[Array, Array]:
-    weights = gaussian_filter1d(np.asarray(change, float)[:, FELT], _SMOOTHING_ROWS, axis=0)
-    return weights, np.gradient(weights, axis=0) * TICK_HZ
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,12 +120,6 @@ class WeightFilter:
         self._mean = responses.mean
         self._variance = responses.variance.reshape(-1, _SHAPES)
         self._dynamics = dynamics
-        self._rows = self._mean.reshape(-1, _SHAPES)
-
-    @property
-    def sites(self) -> int:
-        """Face slots that the filter listens to."""
-        return len(self._mean)
 
     def at_rest(self) -> FilterState:
         """The belief before the first row: a face near rest that may begin to move."""
@@ -134,7 +130,7 @@ class WeightFilter:
 
     def states(self, state: FilterState, features: Floats) -> list[FilterState]:
         """The belief after each of the (T, F) feature rows that follow `state`."""
-        seen = perceived(features, self.sites)
+        seen = perceived(features, len(self._mean))
         lean = turned_by(seen.head_rate, self._mean)
         tilt = turned_by(seen.head_force, self._mean)
         out = []
@@ -173,17 +169,18 @@ class WeightFilter:
         fx, fy, fz = force**2
         # Row i of f × A w is made of the two other axes of A.
         tilted = np.stack((fy * z + fz * y, fz * x + fx * z, fx * y + fy * x), axis=1)
-        rate = _RATE_NOISE_RAD_S**2 + _ALIKE * (self._variance @ fast)
-        tilt = _FORCE_NOISE_M_S2**2 + _ALIKE * tilted.ravel()
+        rate = RATE_NOISE_RAD_S**2 + _ALIKE * (self._variance @ fast)
+        tilt = FORCE_NOISE_M_S2**2 + _ALIKE * tilted.ravel()
         deaf = np.repeat(~heard, 3)
         return np.where(np.concatenate((deaf, deaf)), _DEAF, np.concatenate((rate, tilt)))
 
     def _corrected(
         self, state: FilterState, lean: Array, tilt: Array, measured: Array, noise: Array
     ) -> FilterState:
-        half = len(self._rows)
+        rows = self._mean.reshape(-1, _SHAPES)
+        half = len(rows)
         seen = np.empty((2 * half, 2 * _SHAPES))
-        seen[:half, :_SHAPES], seen[:half, _SHAPES:] = lean, self._rows
+        seen[:half, :_SHAPES], seen[:half, _SHAPES:] = lean, rows
         seen[half:, :_SHAPES], seen[half:, _SHAPES:] = tilt, 0.0
         spread = seen @ state.covariance
         total = spread @ seen.T

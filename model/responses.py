@@ -23,12 +23,13 @@ Array = NDArray[np.float64]
 
 # (K,) indices into the 52 of shapes that move skin.
 FELT: NDArray[np.int64] = np.flatnonzero(OBSERVABLE)
-# What a row says of A beyond sensor noise is wrong for many rows in a row (mounting, tissue), so
-# that a row counts as a fifth of an independent one.
-_RATE_NOISE_RAD_S, _FORCE_NOISE_M_S2, _ROWS_ALIKE = 0.1, 0.6, 5.0
+# What linear site responses leave of a row, sensor noise the least of it.
+RATE_NOISE_RAD_S, FORCE_NOISE_M_S2 = 0.1, 0.6
+# That is wrong alike for many rows (mounting, tissue): one counts as a fifth of an independent one.
+_ROWS_ALIKE = 5.0
 # Keeps covariances invertible where no virtual wearer differs: (0.06°)² per unit weight.
 _SMALLEST_VARIANCE = 1e-6
-_SPEED_SMOOTHING_ROWS = 1.0
+_SMOOTHING_ROWS = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +80,7 @@ def enrolled(
     """
     seen = perceived(features, len(prior.mean))
     weights = np.asarray(change, float)[:, FELT]
-    speed = np.gradient(gaussian_filter1d(weights, _SPEED_SMOOTHING_ROWS, axis=0), axis=0) * TICK_HZ
+    _, speed = smoothed(weights)
     heard, sites = seen.heard, len(prior.mean)
     if taught is not None:
         heard = heard & taught[:, None]
@@ -90,8 +91,8 @@ def enrolled(
         rate_row[:, axis] += speed
         tilt_row = _turning(seen.head_force, weights, axis)
         for row, measured, noise in (
-            (rate_row, seen.rate[..., axis], _RATE_NOISE_RAD_S),
-            (tilt_row, seen.force[..., axis], _FORCE_NOISE_M_S2),
+            (rate_row, seen.rate[..., axis], RATE_NOISE_RAD_S),
+            (tilt_row, seen.force[..., axis], FORCE_NOISE_M_S2),
         ):
             flat = row.reshape(len(weights), -1) / (noise * np.sqrt(_ROWS_ALIKE))
             target = np.where(heard, measured, 0.0) / (noise * np.sqrt(_ROWS_ALIKE))
@@ -102,6 +103,12 @@ def enrolled(
     pull += np.einsum("rij,rj->ri", precision, prior.mean.reshape(sites, -1))
     mean = np.einsum("rij,rj->ri", covariance, pull)
     return SiteResponses(mean.reshape(prior.mean.shape), covariance)
+
+
+def smoothed(weights: Array) -> tuple[Array, Array]:
+    """(T, K) weights without the jitter of a phone, and their speed per second."""
+    calm = gaussian_filter1d(weights, _SMOOTHING_ROWS, axis=0)
+    return calm, np.gradient(calm, axis=0) * TICK_HZ
 
 
 def _information(flat: Array, heard: NDArray[np.bool_]) -> Array:

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from firmware_host.errors import ConfigError, EnvironmentMissing, ImusicError, TransportError
+from firmware_host.transports.arrivals import Arrivals
 
 DEFAULT_BAUD = 921_600
-MAX_BACKLOG = 16 << 20  # bytes the host may fall behind, over a minute of any hub
 _READ_TIMEOUT_S = 0.5  # how long `close` may wait where a blocking read cannot be cancelled
 _WRITE_TIMEOUT_S = 1.0
 
@@ -35,8 +35,7 @@ class SerialTransport:
         self.address = f"serial:{self.port}"
         self._serial: Any = None
         self._thread: threading.Thread | None = None
-        self._arrived: asyncio.Queue[bytes | TransportError | None] = asyncio.Queue()
-        self._backlog = 0
+        self._arrivals = Arrivals(self.address)
         self._closing = threading.Event()
 
     async def open(self) -> None:
@@ -53,16 +52,9 @@ class SerialTransport:
         )
         self._thread.start()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """Yield what arrives until `close`. Raises TransportError when the cable is pulled."""
-        while True:
-            arrived = await self._arrived.get()
-            if arrived is None:
-                return
-            if isinstance(arrived, TransportError):
-                raise arrived
-            self._backlog -= len(arrived)
-            yield arrived
+        return self._arrivals.chunks()
 
     async def send(self, data: bytes) -> None:
         """Write `data`, or give up on it where the line takes nothing for a while.
@@ -94,7 +86,7 @@ class SerialTransport:
         if self._thread:
             await asyncio.to_thread(self._thread.join)
         port.close()
-        self._arrived.put_nowait(None)
+        self._arrivals.end()
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread: block for one byte, take all that came with it, hand it over."""
@@ -106,21 +98,12 @@ class SerialTransport:
                     loop.call_soon_threadsafe(self._hand_over, data)
         except OSError as error:
             if not self._closing.is_set():
-                loop.call_soon_threadsafe(self._arrived.put_nowait, self._lost(error))
+                loop.call_soon_threadsafe(self._arrivals.fail, self._lost(error))
 
     def _hand_over(self, data: bytes) -> None:
-        self._backlog += len(data)
-        if self._backlog <= MAX_BACKLOG:
-            self._arrived.put_nowait(data)
-            return
-        self._closing.set()
-        self._arrived.put_nowait(
-            TransportError(
-                f"overrun on {self.address}: the host is more than {MAX_BACKLOG} bytes behind",
-                "close other programs, or lower the rate of the hub",
-                self.address,
-            )
-        )
+        if (overrun := self._arrivals.put(data)) is not None:
+            self._closing.set()
+            self._arrivals.fail(overrun)
 
     def _lost(self, error: OSError) -> TransportError:
         return TransportError(

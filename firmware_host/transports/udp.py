@@ -13,12 +13,12 @@ from firmware_host.announcements import ANNOUNCE_PORT, Link
 from firmware_host.datagrams import DatagramCounts, DatagramReader
 from firmware_host.discovery import HeardHub, find_hub
 from firmware_host.errors import TransportError
+from firmware_host.transports.arrivals import Arrivals
 from firmware_host.transports.network import explain_reach_error, parse_endpoint
 
 KEEP_ALIVE = b"\0"  # a delimiter: nothing between two frames
 KEEP_ALIVE_S = 1.0
 FIND_S = 3.0  # three announcements
-MAX_BACKLOG = 16 << 20  # bytes the host may fall behind, over a minute of any hub
 ANY_HUB = "*"
 # At 300 datagrams of 200 bytes a second this holds ten seconds while the host is busy.
 _RECEIVE_BUFFER_BYTES = 1 << 20
@@ -57,8 +57,7 @@ class UdpTransport:
         self._reader = DatagramReader()
         self._transport: asyncio.DatagramTransport | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._arrived: asyncio.Queue[bytes | TransportError | None] = asyncio.Queue()
-        self._backlog = 0
+        self._arrivals = Arrivals(self.address)
         self._quiet_ticks = 0
         self._trouble: OSError | None = None  # what the system said since the hub was last heard
 
@@ -85,20 +84,13 @@ class UdpTransport:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         self._watch = asyncio.create_task(self._keep_alive())
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """Yield the frames of one datagram after the other until `close`.
 
         Raises:
             TransportError: the hub is silent, though it was greeted; or the host is too slow.
         """
-        while True:
-            arrived = await self._arrived.get()
-            if arrived is None:
-                return
-            if isinstance(arrived, TransportError):
-                raise arrived
-            self._backlog -= len(arrived)
-            yield arrived
+        return self._arrivals.chunks()
 
     async def send(self, data: bytes) -> None:
         """Send `data` as one datagram; it may get lost. Raises TransportError once closed."""
@@ -116,22 +108,14 @@ class UdpTransport:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         transport.close()
-        self._arrived.put_nowait(None)
+        self._arrivals.end()
 
     def received(self, datagram: bytes) -> None:
         """Take one datagram of the hub."""
         self._quiet_ticks, self._trouble = 0, None
         stream = self._reader.read(datagram)
-        self._backlog += len(stream)
-        if not stream:
-            return
-        if self._backlog <= MAX_BACKLOG:
-            self._arrived.put_nowait(stream)
-            return
-        self._fail(
-            f"overrun on {self.address}: the host is more than {MAX_BACKLOG} bytes behind",
-            "close other programs, or lower the rate of the hub",
-        )
+        if stream and (overrun := self._arrivals.put(stream)) is not None:
+            self._fail(overrun)
 
     def troubled(self, error: OSError) -> None:
         """Take note of what the system says about the way to the hub; it may be over soon."""
@@ -158,13 +142,13 @@ class UdpTransport:
         if self._trouble is not None:
             explained = explain_reach_error(self.address, self._trouble)
             reason, hint = f"{reason}; {explained}", explained.hint
-        self._fail(f"lost {self.address}: {reason}", hint)
+        self._fail(TransportError(f"lost {self.address}: {reason}", hint, self.address))
 
-    def _fail(self, message: str, hint: str) -> None:
+    def _fail(self, error: TransportError) -> None:
         """End `chunks` with an error, and listen no more."""
         if self._transport is not None:
             self._transport.abort()
-        self._arrived.put_nowait(TransportError(message, hint, self.address))
+        self._arrivals.fail(error)
 
     async def _find(self) -> tuple[str, int]:
         """(host, port) of the hub that was named. Raises TransportError where that is not one."""

@@ -1,245 +1,53 @@
 """A simulated hub behind real sockets, read by the real network transports."""
 
 import asyncio
-import json
 import random
-import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from firmware_host import messages
-from firmware_host.announcements import Announcement, Link, encode_announcement
+from firmware_host.announcements import Link
 from firmware_host.device import HubDevice
-from firmware_host.devices import hubs_in_network
-from firmware_host.discovery import MAX_HUBS, listening
 from firmware_host.errors import ConfigError, DeviceNotFound, TransportError
-from firmware_host.frames import Frame, FrameDecoder
-from firmware_host.layout import FACE_12
+from firmware_host.frames import FrameDecoder
 from firmware_host.messages import Kind
 from firmware_host.samples import (
     Duplicate,
-    Gap,
     Garbage,
     HubEnd,
     HubEvent,
     HubInfo,
-    ImuBlock,
     RoundTrip,
 )
-from firmware_host.simulated_links import Serving, parse_serving, serve_hub
-from firmware_host.simulator import HubOptions, HubSummary, SimulatedHub
+from firmware_host.simulated_links import parse_serving
+from firmware_host.simulator import HubSummary
 from firmware_host.stream import events
-from firmware_host.transports import udp as udp_transport
-from firmware_host.transports.base import Transport, open_transport
+from firmware_host.transports import arrivals
+from firmware_host.transports.base import open_transport
 from firmware_host.transports.tcp import TcpTransport
 from firmware_host.transports.udp import UdpTransport
+from tests.integration.network_links import (
+    LINKS,
+    TcpRelay,
+    UdpRelay,
+    frames_in,
+    free_port,
+    hub_with,
+    listen,
+    lost,
+    opened,
+    relayed,
+    run,
+    samples,
+    sequences,
+    served,
+    tcp_relayed,
+    transport_to,
+)
 
 pytestmark = pytest.mark.integration
-
-ROOT = Path(__file__).parents[2]
-RATE_HZ = 200.0
-LINKS = (Link.UDP, Link.TCP)
-PATIENCE_S = 60.0  # for a machine that does other things too
-
-
-def hub_with(count: int = 400, **options: object) -> SimulatedHub:
-    random_ = np.random.default_rng(9)
-    accel, gyro = random_.normal(0, 9, (count, 12, 3)), random_.normal(0, 3, (count, 12, 3))
-    return SimulatedHub(
-        np.arange(count) / RATE_HZ, accel, gyro, FACE_12.names, HubOptions(**options)
-    )
-
-
-def run(coroutine: Awaitable[object]) -> object:
-    async def patient() -> object:
-        async with asyncio.timeout(PATIENCE_S):
-            return await coroutine
-
-    return asyncio.run(patient())
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@asynccontextmanager
-async def served(
-    hub: SimulatedHub, link: Link, **how: object
-) -> AsyncIterator[tuple[int, asyncio.Task[HubSummary]]]:
-    """A hub in the network: its port, and the task that gives its summary."""
-    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    serving = Serving(link=link, on_ready=ready.set_result, **{"announce_port": None, **how})
-    task = asyncio.create_task(serve_hub(hub, serving))
-    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        await task  # says why
-    try:
-        yield ready.result(), task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def transport_to(link: Link, port: int, **options: object) -> Transport:
-    kind = UdpTransport if link is Link.UDP else TcpTransport
-    return kind(f"127.0.0.1:{port}", **options)
-
-
-@asynccontextmanager
-async def opened(transport: Transport) -> AsyncIterator[Transport]:
-    await transport.open()
-    try:
-        yield transport
-    finally:
-        await transport.close()
-
-
-async def listen(
-    transport: Transport,
-    heard: list[HubEvent] | None = None,
-    until: Callable[[list[HubEvent]], bool] = lambda heard: False,
-    **options: object,
-) -> list[HubEvent]:
-    heard = [] if heard is None else heard
-    async with opened(transport):
-        async for event in events(transport, HubDevice(), **options):
-            heard.append(event)
-            if until(heard):
-                break
-    return heard
-
-
-def samples(heard: list[HubEvent]) -> int:
-    return sum(len(event) for event in heard if isinstance(event, ImuBlock))
-
-
-def lost(heard: list[HubEvent]) -> int:
-    return sum(event.count for event in heard if isinstance(event, Gap))
-
-
-def sequences(heard: list[HubEvent]) -> np.ndarray:
-    return np.concatenate([event.sequence for event in heard if isinstance(event, ImuBlock)])
-
-
-def frames_in(datagram: bytes) -> list[Frame]:
-    return [found for found in FrameDecoder().feed(datagram) if isinstance(found, Frame)]
-
-
-def samples_in(datagram: bytes) -> int:
-    return sum(frame.kind == Kind.SAMPLES for frame in frames_in(datagram))
-
-
-class UdpRelay(asyncio.DatagramProtocol):
-    """A bad network between one host and one hub: loses, repeats, swaps, corrupts, goes dark."""
-
-    def __init__(self, hub_port: int, seed: int = 0, **odds: float) -> None:
-        self.hub = ("127.0.0.1", hub_port)
-        self.host: tuple[str, int] | None = None
-        self.odds, self.dice = odds, random.Random(seed)
-        self.dark = False
-        self.dropped = self.repeated = self.swapped = 0
-        self.samples_lost = 0  # what is overtaken is lost too
-        self._held: bytes | None = None
-
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if self.dark:
-            return
-        if addr != self.hub:
-            self.host = addr
-            self.transport.sendto(data, self.hub)
-        elif self.host is not None:
-            for datagram in self._spoil(data):
-                self.transport.sendto(datagram, self.host)
-
-    def _spoil(self, data: bytes) -> list[bytes]:
-        roll = self.dice.random
-        if roll() < self.odds.get("loss", 0.0):
-            self.dropped += 1
-            self.samples_lost += samples_in(data)
-            return []
-        if self._held is None and roll() < self.odds.get("swap", 0.0):
-            self._held, self.swapped = data, self.swapped + 1
-            self.samples_lost += samples_in(data)
-            return []
-        out = [data] if self._held is None else [data, self._held]
-        self._held = None
-        if roll() < self.odds.get("repeat", 0.0):
-            self.repeated += 1
-            out.append(data)
-        return out
-
-    def shout(self, data: bytes) -> None:
-        """Send to the host as if it came from the hub."""
-        assert self.host is not None
-        self.transport.sendto(data, self.host)
-
-
-@asynccontextmanager
-async def relayed(hub_port: int, **odds: float) -> AsyncIterator[tuple[int, UdpRelay]]:
-    loop = asyncio.get_running_loop()
-    transport, relay = await loop.create_datagram_endpoint(
-        lambda: UdpRelay(hub_port, **odds), local_addr=("127.0.0.1", 0)
-    )
-    try:
-        yield transport.get_extra_info("socket").getsockname()[1], relay
-    finally:
-        transport.close()
-
-
-class TcpRelay:
-    """Between host and hub: can cut the link, or keep it open and let nothing pass."""
-
-    def __init__(self, hub_port: int) -> None:
-        self.hub_port = hub_port
-        self.mute = False
-        self.links = 0
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.links += 1
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.hub_port)
-        except OSError:
-            writer.close()
-            return
-        self._writers = [writer, far_writer]
-        await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
-
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                if not self.mute:
-                    writer.write(data)
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-
-
-@asynccontextmanager
-async def tcp_relayed(hub_port: int) -> AsyncIterator[tuple[int, TcpRelay]]:
-    relay = TcpRelay(hub_port)
-    server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1], relay
-    finally:
-        server.close()
-        relay.cut()
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -642,7 +450,7 @@ def test_closing_ends_the_stream_without_an_error_and_may_be_done_twice(link):
 
 
 def test_a_host_that_falls_behind_is_told_so(monkeypatch):
-    monkeypatch.setattr(udp_transport, "MAX_BACKLOG", 2000)
+    monkeypatch.setattr(arrivals, "MAX_BACKLOG", 2000)
 
     async def lazy() -> None:
         async with served(hub_with(4000), Link.UDP) as (port, _):
@@ -683,216 +491,3 @@ def test_how_a_hub_is_served_is_said_in_one_word(text, link, bind, port):
 def test_other_words_are_refused(text):
     with pytest.raises(ConfigError, match="--hub: expected"):
         parse_serving(text)
-
-
-def announcement(device_id: str = "hub-7", port: int = 19_711, **changes: object) -> bytes:
-    fields = {"link": Link.UDP, "protocol_version": 1, "is_streaming": False, "battery": 0.5}
-    return encode_announcement(
-        Announcement(device_id=device_id, firmware="f", port=port, **(fields | changes))
-    )
-
-
-@asynccontextmanager
-async def announced(port: int, *datagrams: bytes) -> AsyncIterator[None]:
-    """Datagrams that reach the port again and again, as announcements do."""
-
-    async def tell() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            while True:
-                for datagram in datagrams:
-                    sender.sendto(datagram, ("127.0.0.1", port))
-                await asyncio.sleep(0.05)
-
-    teller = asyncio.create_task(tell())
-    try:
-        yield
-    finally:
-        teller.cancel()
-
-
-def test_a_hub_is_found_by_the_name_that_it_announces():
-    async def by_name() -> list[HubEvent]:
-        port = free_port()
-        how = {"announce_port": port, "device_id": "forehead"}
-        async with served(hub_with(200), Link.UDP, **how):
-            return await listen(UdpTransport("forehead", announce_port=port, find_s=10))
-
-    assert samples(run(by_name())) == 200
-
-
-def test_the_only_hub_is_found_without_a_name():
-    async def only() -> list[HubEvent]:
-        port = free_port()
-        async with served(hub_with(200), Link.UDP, announce_port=port):
-            return await listen(UdpTransport("*", announce_port=port, find_s=1.5))
-
-    assert samples(run(only())) == 200
-
-
-@pytest.mark.parametrize(
-    ("target", "told", "says"),
-    [
-        ("*", (), "no hub announced itself"),
-        ("chin", (announcement("brow"),), r"as 'chin' within .*heard: brow \(udp:127.0.0.1:19711"),
-        ("*", (announcement("a", 1), announcement("b", 2)), r"several hubs .* a \(.* b \("),
-        ("a", (announcement("a", is_streaming=True),), "busy: it streams to another host"),
-        ("a", (announcement("a", link=Link.TCP),), "no hub announced itself as 'a'"),
-    ],
-)
-def test_hubs_that_are_not_to_be_had_are_explained(target, told, says):
-    async def looking() -> None:
-        port = free_port()
-        async with announced(port, *told):
-            await UdpTransport(target, announce_port=port, find_s=0.5).open()
-
-    with pytest.raises(TransportError, match=says) as caught:
-        run(looking())
-    assert caught.value.hint
-
-
-def test_two_programs_may_listen_for_announcements():
-    async def both() -> list[list[str]]:
-        port = free_port()
-        async with listening(port) as one, listening(port) as other:
-            async with served(hub_with(), Link.UDP, announce_port=port):
-                await one.heard.wait()
-                await other.heard.wait()
-            return [[h.announcement.device_id for h in e.hubs.values()] for e in (one, other)]
-
-    assert run(both()) == 2 * [["simulated-hub"]]
-
-
-def test_a_program_that_keeps_the_port_for_itself_is_complained_of():
-    async def taken() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as greedy:
-            greedy.bind(("0.0.0.0", 0))
-            async with listening(greedy.getsockname()[1]):
-                pass
-
-    with pytest.raises(TransportError, match="is busy: another program listens"):
-        run(taken())
-
-
-def test_an_ear_is_not_filled_by_strangers():
-    async def flooded() -> tuple[int, int]:
-        port = free_port()
-        async with listening(port) as ear:
-            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            with sender:
-                for number in range(3 * MAX_HUBS):
-                    sender.sendto(announcement("x", 1 + number), ("127.0.0.1", port))
-                    sender.sendto(b"noise", ("127.0.0.1", port))
-                    await asyncio.sleep(0)
-                while ear.ignored < 5 * MAX_HUBS:
-                    await asyncio.sleep(0.01)
-            return len(ear.hubs), ear.ignored
-
-    assert run(flooded()) == (MAX_HUBS, 5 * MAX_HUBS)
-
-
-@pytest.mark.parametrize("hub", ["udp:0", "tcp:0"])
-def test_a_virtual_wearer_in_the_network_is_recorded_whole(tmp_path, hub):
-    from capture.daemon import record
-    from capture.recording import read_recording
-    from firmware_host.rig import read_rig
-    from imusic.sim import SimOptions, run_sim
-
-    rig = tmp_path / "rig.toml"
-    options = SimOptions(seconds=3.0, hub=hub, loss=0.01, phone_port=free_port())
-
-    async def both():
-        playing = asyncio.create_task(run_sim(options, rig))
-        while not rig.exists() and not playing.done():
-            await asyncio.sleep(0.05)
-        if playing.done():
-            await playing  # says why
-        assert read_rig(rig).hub.url.startswith(hub[:4] + "127.0.0.1:")
-        result = await record(read_rig(rig), tmp_path / "takes", allow_missing=("phone",))
-        return await playing, result
-
-    truth, result = run(both())
-    assert result is not None
-    assert result.lost is None
-    recording = read_recording(result.folder)
-    counts = result.take.counts
-    assert counts["samples"] == len(recording.tick_us) == truth.samples_sent - truth.samples_dropped
-    assert counts["samples_lost"] == truth.samples_dropped > 0
-
-
-async def streamed(
-    link: Link,
-    *arguments: str,
-    hub_samples: int = 100_000,
-    interrupt_after_lines: int | None = None,
-) -> tuple[int, list[str], list[str]]:
-    """`imusic stream` in a process of its own on a served hub: exit code, stdout, stderr."""
-    async with served(hub_with(hub_samples), link) as (port, task):
-        url = f"{link.name.lower()}:127.0.0.1:{port}"
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "imusic", "stream", url, *arguments),
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        lines = []
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            lines.append(line.decode())
-            if len(lines) == interrupt_after_lines:
-                process.send_signal(signal.SIGINT)
-        _, complaints = await process.communicate()
-        if interrupt_after_lines or "--seconds" in arguments:
-            await task  # the hub was told to stop
-        return process.returncode, lines, complaints.decode().splitlines()
-
-
-@pytest.mark.parametrize("link", LINKS)
-def test_a_stream_is_watched_for_some_seconds_and_the_hub_told_to_stop(link):
-    code, lines, complaints = run(streamed(link, "--seconds", "1.5"))
-    assert (code, complaints) == (0, [])
-    (summary,) = lines
-    assert int(summary.split()[0]) > 50
-    assert ", 0 lost, 0 duplicates, 0 garbage bytes" in summary
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
-def test_ctrl_c_ends_a_stream_cleanly_with_a_summary():
-    code, lines, complaints = run(streamed(Link.UDP, "--json", interrupt_after_lines=2))
-    assert (code, complaints) == (0, [])
-    *ticks, last = map(json.loads, lines)
-    assert [slot["name"] for slot in ticks[1]["slots"]] == list(FACE_12.names)
-    assert {slot["verdict"] for slot in ticks[1]["slots"]} == {"ok"}
-    assert ticks[1]["battery"] is None
-    assert last["summary"]["samples"] >= ticks[1]["samples"] > 0
-
-
-def test_a_stream_that_ends_by_itself_is_good():
-    code, lines, _ = run(streamed(Link.TCP, hub_samples=300))
-    assert code == 0
-    assert lines == ["300 samples, 0 lost, 0 duplicates, 0 garbage bytes, 0 reconnects\n"]
-
-
-def test_devices_lists_the_hubs_that_announce_themselves():
-    async def looking() -> list[dict[str, object]]:
-        port = free_port()
-        hub = announcement("brow\u00e9", 7, is_streaming=True, protocol_version=9)
-        async with announced(port, hub, b"noise", announcement("x", 8, link=Link.TCP)):
-            found = await hubs_in_network(0.5, port)
-            return [device.to_json() for device in found.devices]
-
-    tcp, udp = run(looking())
-    assert (tcp["kind"], tcp["address"], tcp["looks_like"]) == (
-        "tcp",
-        "tcp:127.0.0.1:8",
-        "hub x (f)",
-    )
-    assert udp == {
-        "kind": "udp",
-        "address": "udp:127.0.0.1:7",
-        "looks_like": "hub browé (f), protocol version 9: too new or too old, streaming to a host",
-        "device_id": "browé",
-        "firmware": "f",
-        "protocol_version": 9,
-        "is_streaming": True,
-        "battery": 0.5,
-    }

@@ -19,6 +19,7 @@ from firmware_host.messages import Kind
 from firmware_host.samples import Gap, HubEnd, HubEvent, HubInfo, HubStatus, ImuBlock
 from firmware_host.simulator import HubOptions, HubSummary, SimulatedHub, run_hub
 from firmware_host.stream import events
+from firmware_host.transports import arrivals
 from firmware_host.transports import serial as serial_transport
 from firmware_host.transports.base import open_transport
 from firmware_host.transports.serial import SerialTransport, explain_open_error
@@ -351,7 +352,7 @@ def test_closing_ends_the_stream_without_an_error_and_may_be_done_twice(cable):
 
 
 def test_a_host_that_falls_behind_is_told_so(cable, monkeypatch):
-    monkeypatch.setattr(serial_transport, "MAX_BACKLOG", 1000)
+    monkeypatch.setattr(arrivals, "MAX_BACKLOG", 1000)
 
     async def run() -> None:
         async with opened(cable[1]) as transport:
