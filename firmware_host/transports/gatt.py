@@ -82,7 +82,7 @@ def dot_profile(rate_hz: int | None = 60) -> GattProfile:
     """A Movella DOT, for `vendors.dot.DotDevice`, which says itself what it is to measure.
 
     All three payload characteristics are listened to: which of them speaks depends on that.
-    rate_hz: it remembers it; None leaves the rate as it is.
+    rate_hz: it may remember it; None leaves the rate as it is.
 
     Raises:
         ValueError: a rate at which it does not stream.

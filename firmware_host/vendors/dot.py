@@ -100,7 +100,7 @@ def decode_payload(mode: DotMode, data: bytes) -> DotPayload | None:
 
 
 def rate_setting(rate_hz: int) -> bytes:
-    """What to write to DEVICE_CONTROL while nothing is measured. The device remembers it.
+    """What to write to DEVICE_CONTROL while nothing is measured. The device may remember it.
 
     Raises:
         ValueError: a rate at which the device does not stream.

@@ -91,7 +91,7 @@ def test_a_dot_that_refuses_a_setting_is_told_of_and_let_go():
     sensor = VirtualDot()
     sensor.is_measuring = True  # since another host crashed
 
-    with pytest.raises(TransportError, match="refused 10 00 .*Write Not Permitted") as caught:
+    with pytest.raises(TransportError, match=r"refused 10 00 .*Write Not Permitted") as caught:
         run(measured(VirtualAir(sensor), sensor, PROFILES["dot"], DotDevice(), 1))
     assert "switch it off and on" in caught.value.hint
     assert not sensor.is_measuring
