@@ -111,16 +111,17 @@ class BleTransport:
         On a lost link nothing happens: `chunks` is about to say why. Raises TransportError once
         closed, or where the device refuses.
         """
-        if self._client is None:
+        client = self._client
+        if client is None:
             raise TransportError(f"{self.address} is not open", address=self.address)
-        if self._is_over:
+        if self._is_over or not data:
             return
         size = self.write_limit if self._profile.is_stream else len(data)
         try:
             async with asyncio.timeout(_SEND_S), self._sending:
                 for at in range(0, len(data), size):
                     piece = GattWrite(self._profile.write, data[at : at + size])
-                    await self._write(self._client, piece)
+                    await self._write(client, piece)
         except TimeoutError:
             return
         except TransportError:

@@ -122,6 +122,7 @@ def test_a_hub_that_only_takes_acknowledged_writes_is_asked():
 
     async def writing() -> None:
         async with opened(transport_to(near(hub))) as transport:
+            await transport.send(b"")
             await transport.send(b"hello")
 
     run(writing())
@@ -303,6 +304,24 @@ def test_closing_ends_the_stream_without_an_error_and_may_be_done_twice():
         return count
 
     assert run(closing()) >= 20
+    assert hub.connection is None
+
+
+def test_closing_while_a_command_is_on_its_way_disturbs_nobody():
+    hub = VirtualHub(hub_with())
+    hub.mtu = 23
+
+    async def closing() -> None:
+        transport = transport_to(near(hub))
+        await transport.open()
+        sending = asyncio.create_task(transport.send(bytes(20_000)))
+        while not hub.heard:
+            await asyncio.sleep(0)
+        await transport.close()
+        await sending
+
+    run(closing())
+    assert len(b"".join(hub.heard)) < 20_000
     assert hub.connection is None
 
 
