@@ -122,6 +122,17 @@ def face_strengths(rng: np.random.Generator, spread: float = 0.2, sides: float =
     return np.asarray(np.exp(shared + rng.normal(0.0, sides, len(MIRROR))))
 
 
+def vividness(rng: np.random.Generator) -> Array:
+    """(52,) factors for `on_another_face`: how much of their faces people use, lids excepted.
+
+    Log-normal about 0.75, in [0.25, 1.2]: many show less than those who perform before a camera,
+    and what is small is to be read off sensors that are as noisy as ever. The figures are ours.
+    """
+    factors = np.full(len(MIRROR), np.clip(0.75 * np.exp(rng.normal(0.0, 0.4)), 0.25, 1.2))
+    factors[[INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]] = 1.0
+    return factors
+
+
 def with_blinks(
     performance: Performance, rng: np.random.Generator, share: float = 1.0
 ) -> Performance:
@@ -160,9 +171,9 @@ def varied(
 ) -> Performance:
     """A new performance from real ones, at most `length_s` of their time long.
 
-    Cut, mirrored, upper face borrowed or all muscles reassembled, on another face, at another pace,
-    with another head, and blinks where the recording may have cleaned them away: each as often as
-    is good for training.
+    Cut, mirrored, upper face borrowed or all muscles reassembled, on another and more or less vivid
+    face, at another pace, with another head, and blinks where the recording may have cleaned them
+    away: each as often as is good for training.
     """
     made = cut(performance, rng, length_s)
     if rng.random() < 0.5:
@@ -173,7 +184,7 @@ def varied(
     elif kind < 0.7:
         made = reassembled(made, (performance, other), rng)
     shift = rng.exponential(0.02, len(MIRROR))
-    made = on_another_face(made, face_strengths(rng), shift)
+    made = on_another_face(made, face_strengths(rng) * vividness(rng), shift)
     made = time_warped(made, rng, float(rng.uniform(0.8, 1.25)), 0.08)
     if rng.random() < 0.2:
         made = with_blinks(made, rng, float(rng.uniform(0.2, 0.8)))

@@ -16,7 +16,8 @@ from firmware_host.layout import LAYOUTS, layout_to_dict
 from model.card import CARD_FILE, model_card
 from model.checkpoint import CheckpointFacts, load_checkpoint, save_checkpoint
 from model.config import Recipe
-from model.denoiser import WEIGHTS, Denoiser
+from model.denoiser import WEIGHTS
+from model.ensemble import Ensemble
 from model.kalman import input_count
 from model.train import Trained
 
@@ -47,9 +48,9 @@ def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: s
     (folder / CARD_FILE).write_text(model_card(facts, parameters), encoding="utf-8")
 
 
-def export_onnx(denoiser: Denoiser, path: Path) -> None:
+def export_onnx(denoiser: Ensemble, path: Path) -> None:
     """Export with a batch of one: inputs xt, t, features; output x0."""
-    window, features = denoiser.window, len(denoiser.feature_mean)
+    window, features = denoiser.window, len(denoiser.first.feature_mean)
     example = (torch.zeros(1, window, WEIGHTS), torch.zeros(1), torch.zeros(1, window, features))
     with warnings.catch_warnings():
         # The exporter uses names of its own library that are about to go.
@@ -83,7 +84,7 @@ def _forget_whence(path: Path) -> None:
     onnx.save(network, path)
 
 
-def load_denoiser(folder: Path) -> Denoiser:
+def load_denoiser(folder: Path) -> Ensemble:
     """The network of a checkpoint folder, from its safetensors.
 
     Raises:
@@ -91,7 +92,7 @@ def load_denoiser(folder: Path) -> Denoiser:
     """
     facts = load_checkpoint(folder).facts
     recipe = msgspec.convert(facts.recipe, Recipe)
-    network = Denoiser(input_count(LAYOUTS[recipe.layout]), recipe.denoiser)
+    network = Ensemble(input_count(LAYOUTS[recipe.layout]), recipe.denoiser)
     path = folder / "denoiser.safetensors"
     try:
         network.load_state_dict(load_file(path))

@@ -12,7 +12,7 @@ from dataset_tools.recordings import Recorded, read_sources
 from model.baselines import Ridge, fit_ridge, mean_change
 from model.config import Recipe
 from model.data import belief_of, plain_sequences
-from model.denoiser import Denoiser
+from model.ensemble import Ensemble
 from model.epochs import Drawer, EpochPlan, Epochs, families_for, plans
 from model.kalman import Belief
 from model.metrics import correlation, mae_offset_free, without_offset
@@ -31,7 +31,7 @@ _WORN_TIMES = 3  # virtual wearers that each recording held out is judged on
 class Trained:
     """What training gives: the averaged network and everything a checkpoint says about it."""
 
-    denoiser: Denoiser
+    denoiser: Ensemble
     target_scale: np.ndarray
     rest_weights: np.ndarray
     mean_change: np.ndarray
@@ -158,7 +158,7 @@ def _told(
 
 
 def _trained(
-    best: Denoiser,
+    best: Ensemble,
     recipe: Recipe,
     first: list[Sequence],
     belief: Belief,
@@ -173,7 +173,7 @@ def _trained(
     return Trained(best, scale, rest, mean, ridge, belief, recorded, scored)
 
 
-def judge_network(network: Denoiser, sequences: list[Sequence], recipe: Recipe) -> dict[str, float]:
+def judge_network(network: Ensemble, sequences: list[Sequence], recipe: Recipe) -> dict[str, float]:
     """`judge` on what a network predicts in one step."""
     scale = network.target_scale.cpu().numpy()
     steps = recipe.diffusion.num_train_timesteps
