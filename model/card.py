@@ -16,8 +16,8 @@ CARD_FILE = "README.md"
 _HEAD = """# Model card: {name}
 
 A causal Transformer denoiser that turns a window of face IMU features into the 52 ARKit
-blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters,
-{window} rows of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the
+blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters in
+{members} networks that learned apart and whose mean is the answer, {window} rows of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the
 features and, beside them, what a Kalman filter through the wearer's site responses makes of them
 (`belief.safetensors`: the prior over virtual wearers; or a profile by `imusic adapt`); a gate per
 shape says how much of the filter's answer it keeps.
@@ -88,6 +88,7 @@ def model_card(facts: "CheckpointFacts", parameters: int) -> str:
     head = _HEAD.format(
         name=facts.name,
         parameters=parameters / 1e6,
+        members=facts.recipe["denoiser"].get("members", 1),
         window=facts.window,
         steps=facts.diffusion.num_inference_steps,
         layout=facts.layout["name"],
