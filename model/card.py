@@ -17,10 +17,11 @@ _HEAD = """# Model card: {name}
 
 A causal Transformer denoiser that turns a window of face IMU features into the 52 ARKit
 blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters in
-{members} networks that learned apart and whose mean is the answer, {window} rows of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the
-features and, beside them, what a Kalman filter through the wearer's site responses makes of them
-(`belief.safetensors`: the prior over virtual wearers; or a profile by `imusic adapt`); a gate per
-shape says how much of the filter's answer it keeps.
+{members} members that learned apart and whose mean is the answer, {window} rows of history at
+60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the features and, beside them, what
+a Kalman filter through the wearer's site responses makes of them (`belief.safetensors`: the prior
+over virtual wearers; or a profile by `imusic adapt`); a gate per shape says how much of the
+filter's answer it keeps.
 
 - **Sensors**: layout `{layout}`, {slots} slots including the rigid `{reference}`. Fewer may be
   worn; the reference must be.
