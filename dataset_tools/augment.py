@@ -19,6 +19,7 @@ from dataset_tools.performance import Performance, baseline, trimmed
 UPPER_FACE: NDArray[np.int64] = np.array(
     [i for n, i in INDEX.items() if n.startswith(("brow", "eye", "nose", "cheekSq"))]
 )
+_QUIET_SHARE = 1 / 3
 # What people habitually do together but need not: each group may come from another moment.
 _GROUP_STEMS = (
     ("browDown", "browInnerUp", "browOuterUp"),
@@ -125,10 +126,13 @@ def face_strengths(rng: np.random.Generator, spread: float = 0.2, sides: float =
 def vividness(rng: np.random.Generator) -> Array:
     """(52,) factors for `on_another_face`: how much of their faces people use, lids excepted.
 
-    Log-normal about 0.75, in [0.25, 1.2]: many show less than those who perform before a camera,
-    and what is small is to be read off sensors that are as noisy as ever. The figures are ours.
+    One in three shows less than those who perform before a camera, by a factor that is log-normal
+    about 0.5 and in [0.2, 1]: what is small is to be read off sensors that are as noisy as ever.
+    The figures are ours.
     """
-    factors = np.full(len(MIRROR), np.clip(0.75 * np.exp(rng.normal(0.0, 0.4)), 0.25, 1.2))
+    if rng.random() > _QUIET_SHARE:
+        return np.ones(len(MIRROR))
+    factors = np.full(len(MIRROR), np.clip(0.5 * np.exp(rng.normal(0.0, 0.4)), 0.2, 1.0))
     factors[[INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]] = 1.0
     return factors
 

@@ -18,6 +18,7 @@ from model.checkpoint import CheckpointFacts, load_checkpoint, save_checkpoint
 from model.config import Recipe
 from model.denoiser import WEIGHTS
 from model.ensemble import Ensemble
+from model.features import feature_count
 from model.kalman import input_count
 from model.train import Trained
 
@@ -92,7 +93,8 @@ def load_denoiser(folder: Path) -> Ensemble:
     """
     facts = load_checkpoint(folder).facts
     recipe = msgspec.convert(facts.recipe, Recipe)
-    network = Ensemble(input_count(LAYOUTS[recipe.layout]), recipe.denoiser)
+    layout = LAYOUTS[recipe.layout]
+    network = Ensemble(input_count(layout), feature_count(layout), recipe.denoiser)
     path = folder / "denoiser.safetensors"
     try:
         network.load_state_dict(load_file(path))

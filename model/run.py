@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from model.baselines import fit_ridge
 from model.config import Recipe, StageConfig
 from model.diffusion import cosine_alphas_cumprod
-from model.ensemble import Answers, Ensemble
+from model.ensemble import Answers, Ensemble, linear_lags
 from model.epochs import EpochPlan, layout_of
 from model.features import feature_count
 from model.kalman import input_count
@@ -50,6 +51,7 @@ class Run:
         self._raw = feature_count(layout_of(recipe))
         self._denoiser = _fresh(recipe)
         _set_scales(self._denoiser, first)
+        _set_linear(self._denoiser, first)
         self._denoiser.to(ranks.device)
         self._averaged = {k: v.clone() for k, v in self._denoiser.state_dict().items()}
         self._best, self._best_score = self._averaged, -math.inf
@@ -196,7 +198,8 @@ class Run:
 
 
 def _fresh(recipe: Recipe) -> Ensemble:
-    return Ensemble(input_count(layout_of(recipe)), recipe.denoiser)
+    layout = layout_of(recipe)
+    return Ensemble(input_count(layout), feature_count(layout), recipe.denoiser)
 
 
 def _set_scales(ensemble: Ensemble, sequences: list[Sequence]) -> None:
@@ -208,6 +211,12 @@ def _set_scales(ensemble: Ensemble, sequences: list[Sequence]) -> None:
         torch.from_numpy(seen.std(axis=0).clip(min=0.02)),
         torch.from_numpy(change.std(axis=0).clip(min=_SMALLEST_SCALE)),
     )
+
+
+def _set_linear(ensemble: Ensemble, sequences: list[Sequence]) -> None:
+    """Fit what `linear_share` of the answer comes from."""
+    if ensemble.linear_share > 0:
+        ensemble.linear.set_ridge(fit_ridge(sequences, lags=linear_lags(ensemble.window)))
 
 
 def _schedule(progress: float) -> float:
