@@ -39,10 +39,10 @@ class Ensemble(nn.Module):
 
     def forward(self, xt: Tensor, t: Tensor, features: Tensor) -> Tensor:
         """x0 (B, W, 52); arguments as of `Denoiser`. Row k sees rows ≤ k only."""
-        mean = self.answers(xt, t, features).mean(dim=0)  # (B, W, 52)
+        mean: Tensor = self.answers(xt, t, features).mean(dim=0)  # (B, W, 52)
         if self.linear_share == 0:
             return mean
-        line = self.linear(features) / self.target_scale  # (B, W, 52)
+        line: Tensor = self.linear(features) / self.target_scale  # (B, W, 52)
         return (1.0 - self.linear_share) * mean + self.linear_share * line
 
     def answers(self, xt: Tensor, t: Tensor, features: Tensor) -> Tensor:
