@@ -46,12 +46,17 @@ class Ensemble(nn.Module):
         return (1.0 - self.linear_share) * mean + self.linear_share * line
 
     def answers(self, xt: Tensor, t: Tensor, features: Tensor) -> Tensor:
-        """What each member says (M, B, W, 52)."""
-        return torch.stack([member(xt, t, features) for member in self.members])
+        """What each member says (M, B, W, 52), in the scale of the first."""
+        said = []
+        for member in self.members:
+            assert isinstance(member, Denoiser)
+            own = self.target_scale / member.target_scale  # (52,), 1 where they learned together
+            said.append(member(xt * own, t, features) / own)
+        return torch.stack(said)
 
     @property
     def first(self) -> Denoiser:
-        """A member: all have the same window and the same scales."""
+        """A member: all have the same window, and those that learned together the same scales."""
         member = self.members[0]
         assert isinstance(member, Denoiser)
         return member
@@ -63,7 +68,7 @@ class Ensemble(nn.Module):
 
     @property
     def target_scale(self) -> Tensor:
-        """(52,) by which changes are divided."""
+        """(52,) by which xt and x0 are divided."""
         return self.first.target_scale
 
     def set_scales(self, mean: Tensor, deviation: Tensor, target: Tensor) -> None:

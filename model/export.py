@@ -23,8 +23,17 @@ from model.kalman import input_count
 from model.train import Trained
 
 
-def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: str) -> None:
-    """Write a whole checkpoint with its model card into `folder` (created)."""
+def write_checkpoint(
+    trained: Trained,
+    recipe: Recipe,
+    folder: Path,
+    software: str,
+    joined: tuple[dict[str, Any], ...] = (),
+) -> None:
+    """Write a whole checkpoint with its model card into `folder` (created).
+
+    joined: the recipes of those that answer together, where there are several.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     onnx = folder / "denoiser.onnx"
     export_onnx(trained.denoiser, onnx)
@@ -41,6 +50,7 @@ def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: s
         data=tuple(r.use for r in trained.recorded),
         onnx_sha256=file_sha256(onnx),
         recipe=msgspec.to_builtins(recipe),
+        joined=joined,
         validation=trained.validation,
         software=software,
     )

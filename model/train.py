@@ -24,7 +24,7 @@ from model.sequences import Sequence
 from model.stages import predict_sequence
 
 Report = Callable[[EpochDone], None]
-_WORN_TIMES = 3  # virtual wearers that each recording held out is judged on
+WORN_TIMES = 3  # virtual wearers that each recording held out is judged on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +87,7 @@ def _lead(recipe: Recipe, root: Path, out: Path, report: Report, ranks: Ranks) -
     state = load_state(recipe, uses, ranks.count, out)  # refuses before anything is drawn
     families = families_for(recipe, root)
     belief = belief_of(recorded, families, recipe.wearer.prior_wearers, recipe.seed)
-    validation = plain_sequences(held_out, families, _WORN_TIMES, recipe.seed + 1, belief=belief)
+    validation = plain_sequences(held_out, families, WORN_TIMES, recipe.seed + 1, belief=belief)
     done_before = 0 if state is None else state.epochs_done
     with closing(Drawer(recipe, root, belief, done_before)) as drawer:
         epochs = Epochs(_sending(drawer.draw, ranks))
@@ -168,7 +168,7 @@ def _trained(
     mean, ridge = mean_change(first), fit_ridge(first)
     rest = np.mean([s.baseline for s in first if s.person != "generated"] or [first[0].baseline], 0)
     scored = judge_network(best, validation, recipe)
-    scored |= {f"ridge_{k}": v for k, v in _judge_ridge(ridge, validation).items()}
+    scored |= {f"ridge_{k}": v for k, v in judge_ridge(ridge, validation).items()}
     scale = best.target_scale.numpy()
     return Trained(best, scale, rest, mean, ridge, belief, recorded, scored)
 
@@ -202,5 +202,6 @@ def judge(sequences: list[Sequence], predict: Callable[[Sequence], np.ndarray]) 
     return {"r": float(r), "offset_free_ratio": float(ratio)}
 
 
-def _judge_ridge(ridge: Ridge, sequences: list[Sequence]) -> dict[str, float]:
+def judge_ridge(ridge: Ridge, sequences: list[Sequence]) -> dict[str, float]:
+    """`judge` on what ridge predicts."""
     return judge(sequences, lambda s: ridge.predict(np.asarray(s.features, np.float32)))

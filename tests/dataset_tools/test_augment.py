@@ -68,14 +68,12 @@ def test_a_donor_gives_its_upper_face_and_keeps_its_rest():
 
 def test_quiet_people_move_everything_less_but_close_their_lids():
     lid, jaw = INDEX["eyeBlinkLeft"], INDEX["jawOpen"]
-    drawn = np.array([augment.vividness(np.random.default_rng(seed)) for seed in range(200)])
+    drawn = np.array([augment.quietness(np.random.default_rng(seed)) for seed in range(200)])
     assert (drawn[:, lid] == 1.0).all()
     assert (drawn[:, jaw] == drawn[:, INDEX["mouthSmileRight"]]).all()
     assert drawn[:, jaw].min() >= 0.2
     assert drawn[:, jaw].max() <= 1.0
-    quiet = drawn[:, jaw] < 0.99
-    assert 0.2 < quiet.mean() < 0.45
-    assert 0.4 < np.median(drawn[quiet, jaw]) < 0.6
+    assert 0.4 < np.median(drawn[:, jaw]) < 0.6
 
 
 def test_blinks_are_added_and_nothing_else():
