@@ -48,13 +48,14 @@ class TransportError(ImusicError, OSError):
 
 
 class DeviceNotFound(TransportError):
-    """No hub answered at the given address."""
+    """No hub, or other device, answered at the given address."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    def __init__(self, address: str, timeout_s: float, device: str = "sensor hub") -> None:
         link = "network" if address.startswith(("udp:", "tcp:")) else "cable"
+        noun = device.split()[-1]
         super().__init__(
-            f"no sensor hub answered at {address} within {timeout_s:g} s",
-            f"check the {link} and power of the hub, and that its address is right",
+            f"no {device} answered at {address} within {timeout_s:g} s",
+            f"check the {link} and power of the {noun}, and that its address is right",
             address,
         )
         self.timeout_s = timeout_s
