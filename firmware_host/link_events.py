@@ -33,9 +33,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The link is there, but what comes over it is of no use. kind: noise or clock."""
+    """The link is there, but what comes over it is of no use. what: noise or clock."""
 
-    kind: str
+    what: str
     reason: str
     hint: str
 

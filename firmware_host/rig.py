@@ -219,6 +219,11 @@ def _check_apart(devices: tuple[DeviceConfig, ...]) -> None:
                 f"device {device.name!r}: a {device.kind} is reached by {ways}, got {device.url!r}"
             )
         # Trackers of SlimeVR all send to one port.
+        if device.names_its_slots and not device.required:
+            raise ValueError(
+                f"device {device.name!r}: a hub that may be missing cannot name its slots when it "
+                "is; write its slots"
+            )
         mac = device.id.upper() if device.kind == "slimevr" else ""
         line = f"{scheme}:{target.split(',')[0]}", mac
         if line in lines:

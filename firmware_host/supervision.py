@@ -135,8 +135,8 @@ class LineWatch:
         stuck, self._stuck_before = stuck_ticks - self._stuck_before, stuck_ticks
         found = self._clock_trouble(stuck) or self._noise()
         self._began_ns, self._bytes, self._garbage, self._samples = now_ns, 0, 0, 0
-        before, self._kind = self._kind, found.kind if found else ""
-        return found if found and found.kind != before else None
+        before, self._kind = self._kind, found.what if found else ""
+        return found if found and found.what != before else None
 
     def _clock_trouble(self, stuck: int) -> Trouble | None:
         if stuck < _STUCK_SAMPLES or 2 * stuck < max(self._samples, stuck):

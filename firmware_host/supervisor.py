@@ -21,6 +21,8 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from firmware_host.clock import NS_PER_S
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError, ImusicError, ProtocolError, TransportError
@@ -116,6 +118,11 @@ class DeviceLink:
         """Slots that give nothing, of a device that is there."""
         return self._slots.silent if self._slots else ()
 
+    def expect(self, slots: tuple[str, ...]) -> None:
+        """From now on the device must serve exactly these slots, whatever it names itself."""
+        if self.config.names_its_slots:
+            self.config = msgspec.structs.replace(self.config, slots={slot: slot for slot in slots})
+
     def stop(self) -> None:
         """Ask the device to end its stream, and try no more once the link is gone."""
         self._stop.set()
@@ -153,7 +160,7 @@ class DeviceLink:
         trouble = line.tick(now_ns, self._device.stuck_ticks if self._device else 0)
         if trouble is not None:
             self._emit(trouble, now_ns)
-            if trouble.kind == "clock" and not self._clock_failed:
+            if trouble.what == "clock" and not self._clock_failed:
                 self._clock_failed = True
                 self._numbering.begin_anew()
         if self._admitted and now_ns - line.heard_ns > DEAD_S * NS_PER_S and self._cut is None:

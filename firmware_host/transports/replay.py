@@ -1,8 +1,8 @@
 """A recorded hub: the raw bytes of a take, given again with their arrival spacing.
 
-`replay:TAKE` or `replay:TAKE,speed=max`. The raw channel is owned here: topic `hub/raw`, one
-message per read of the link, its payload the bytes themselves, log_time the host monotonic ns at
-which they arrived.
+`replay:TAKE` or `replay:TAKE,speed=max`. The raw channel is owned here: topic `NAME/raw` (of one
+hub: `hub/raw`), one message per read of the link, its payload the bytes themselves, log_time the
+host monotonic ns at which they arrived. What is replayed is `hub/raw`.
 """
 
 import asyncio
@@ -15,10 +15,15 @@ from pathlib import Path
 from firmware_host import mcap_chunks
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, TransportError
+from firmware_host.rig import HUB
 
-RAW_TOPIC = "hub/raw"
 RAW_ENCODING = "application/octet-stream"
 DATA_FILE = "data.mcap"
+
+
+def raw_topic(device: str) -> str:
+    """Where the bytes of a device are."""
+    return f"{device}/raw"
 
 
 class ReplayTransport:
@@ -119,11 +124,14 @@ def mapped(path: Path) -> Iterator[mcap_chunks.Buffer]:
             yield data
 
 
-def raw_chunks(data: mcap_chunks.Buffer, folder: Path) -> Iterator[tuple[int, bytes]]:
-    """(arrival_ns, bytes) of the raw channel, in order. Raises DataError at the first damage."""
+def raw_chunks(
+    data: mcap_chunks.Buffer, folder: Path, device: str = HUB
+) -> Iterator[tuple[int, bytes]]:
+    """(arrival_ns, bytes) of a device, in order. Raises DataError at the first damage."""
+    wanted = raw_topic(device)
     topics: dict[int, str] = {}
     hint = f"run `imusic recover {folder}`"
     for contents in mcap_chunks.chunks(data, str(folder / DATA_FILE), hint):
         for topic, record in mcap_chunks.records(contents, topics):
-            if topic == RAW_TOPIC:
+            if topic == wanted:
                 yield record.log_time_ns, bytes(record.payload)
