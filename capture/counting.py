@@ -24,6 +24,8 @@ def count_health(counts: Counter[str], facts: dict[str, Any], several: bool) -> 
     kind = facts["kind"]
     if kind == "end":
         counts["samples_sent"] = facts["samples_sent"]
+    elif kind == "link_down" and facts["tries"]:
+        return  # it was lost before, and has not come back yet
     elif kind in _COUNTED:
         what, fact = _COUNTED[kind]
         add(counts, what, int(facts[fact]) if fact else 1, facts.get("device", ""), several)

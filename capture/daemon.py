@@ -113,9 +113,10 @@ async def record(
 
     Raises:
         TransportError: a required source cannot be opened or was not heard in time.
-        ConfigError: a device and the rig disagree on the slots.
+        ConfigError: a device and the rig disagree on the slots, or it has none.
         Overrun, ImusicError: the disk is too slow, or refused.
     """
+    rig.check_assigned()
     session = _Session(rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status)
     session.take_facts = take_facts or {}
     session.on_take, session.on_notice = on_take, on_notice
@@ -198,7 +199,7 @@ class _Session:
             self.on_notice(Notice(link.name, *line))
         for listener in self._listeners:
             listener(event)
-        if isinstance(event, HubEnd):
+        if isinstance(event, HubEnd) and link.name not in self._optional:
             self._recorder.end(f"the {link.name} said that it ends", now_ns)
 
     async def _listen_to_phone(self, source: ArkitSource) -> None:
@@ -305,7 +306,7 @@ class _Session:
     def _layout(self) -> tuple[SensorLayout, tuple[TakeDevice, ...]]:
         """The slots of the take, and who gives them; nobody, where it is one hub.
 
-        From now on a device that has yet to come must have these slots.
+        A hub that has yet to come must have these slots.
 
         Raises:
             ConfigError: a hub and the rig disagree.
@@ -314,24 +315,11 @@ class _Session:
             layout = self._layout_of_hub(self._links.links[0])
             self._links.links[0].expect(layout.names)
             return layout, ()
-        devices = []
-        for link in self._links.links:
-            slots = self._slots_of(link)
-            link.expect(slots)
-            devices.append(TakeDevice(link.name, slots, link.config.kind))
-        _check_slots_apart(devices, self._rig.sensor_layout)
-        return self._rig.sensor_layout, tuple(devices)
-
-    def _slots_of(self, link: DeviceLink) -> tuple[str, ...]:
-        if link.config.names_its_slots and link.info is not None:
-            return link.info.slots
-        slots = tuple(slot for _, slot in link.config.assigned)
-        if not slots:
-            raise ConfigError(
-                f"device {link.name!r} has no slots: nothing that it gives could be used",
-                "write its slots in rig.toml; `imusic identify --rig rig.toml` finds them",
-            )
-        return slots
+        devices = tuple(
+            TakeDevice(link.name, tuple(slot for _, slot in link.config.assigned), link.config.kind)
+            for link in self._links.links
+        )
+        return self._rig.sensor_layout, devices
 
     def _layout_of_hub(self, link: DeviceLink) -> SensorLayout:
         """The rig's slots in the hub's order. Raises ConfigError where they disagree."""
@@ -399,25 +387,6 @@ class _Session:
                 for link, meter in zip(self._links.links, self._meters, strict=True)
             ),
         )
-
-
-def _check_slots_apart(devices: Collection[TakeDevice], layout: SensorLayout) -> None:
-    """Raise ConfigError where a slot that a hub names is unknown, or somebody else's."""
-    served: dict[str, str] = {}
-    for device in devices:
-        for slot in device.slots:
-            if slot not in layout.names:
-                raise ConfigError(
-                    f"device {device.name!r} has a slot {slot!r}, unknown to layout "
-                    f"{layout.name!r}",
-                    f"known slots: {', '.join(layout.names)}",
-                )
-            if slot in served:
-                raise ConfigError(
-                    f"slot {slot!r} is served twice: by {served[slot]!r} and by {device.name!r}",
-                    "write the slots of each in rig.toml",
-                )
-            served[slot] = device.name
 
 
 def _missing_hint(missing: Collection[str], rig: Rig) -> str:

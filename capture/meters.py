@@ -43,7 +43,7 @@ class DeviceMeter:
         elif isinstance(event, Garbage):
             self.garbage_bytes += event.count
         elif isinstance(event, LinkDown):
-            self.links_down += 1
+            self.links_down += event.tries == 0
         if not isinstance(event, ImuBlock):
             return
         self.samples += len(event)

@@ -16,11 +16,15 @@ class LinkUp:
 
 @dataclass(frozen=True, slots=True)
 class LinkDown:
-    """The link was lost, or could not be had; the next try is after `retry_s`."""
+    """The link was lost (`tries` is 0), or could not be had for so many tries in a row.
+
+    The next try is after `retry_s`.
+    """
 
     reason: str
     hint: str
     retry_s: float
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def told(event: RigEvent) -> tuple[str, str] | None:
     match event:
         case LinkUp(tries, down_s) if not math.isnan(down_s):
             return f"back after {down_s:.1f} s ({tries} tries)", ""
-        case LinkDown(reason, hint, retry_s):
+        case LinkDown(reason, hint, retry_s, tries) if tries < 2:  # then it is nothing new
             return f"{reason}; trying again in {retry_s:.1f} s", hint
         case Refused(reason, hint):
             return f"refused: {reason}", hint

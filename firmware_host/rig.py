@@ -66,8 +66,8 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     baud: only matters on a real UART; None is what the maker delivers. id: the one that the device
     must tell; of a SlimeVR tracker its MAC address, by which it is approved. slots: which slot of
     the layout each of its sensors is, in the order of its sensors, or by their number (of a hub,
-    also by its own name for it). A hub without slots keeps the names it tells; of another device,
-    sensors without a slot are not used.
+    also by its own name for it); sensors without a slot are not used. Without any slot it can be
+    watched and identified, but not recorded; only the hub of `[hub]` names its slots itself.
     """
 
     name: str
@@ -101,11 +101,6 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def line_baud(self) -> int:
         """The rate of its UART."""
         return self.baud or _BAUDS.get(self.kind, DEFAULT_BAUD)
-
-    @property
-    def names_its_slots(self) -> bool:
-        """Whether the device itself says which slots it has."""
-        return self.kind == HUB and not self.slots
 
     @property
     def assigned(self) -> tuple[tuple[str, str], ...]:
@@ -198,10 +193,19 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     @property
     def unserved(self) -> tuple[str, ...]:
         """Slots of the layout that no device can serve, by what the rig says."""
-        if any(device.names_its_slots for device in self.sources):
+        if self.hub is not None:
             return ()
         served = {slot for device in self.sources for _, slot in device.assigned}
         return tuple(name for name in self.sensor_layout.names if name not in served)
+
+    def check_assigned(self) -> None:
+        """Raise ConfigError where something that a device gives would be used for nothing."""
+        for device in self.devices:
+            if not device.slots:
+                raise ConfigError(
+                    f"device {device.name!r} has no slots: nothing that it gives could be used",
+                    "write its slots in rig.toml; `imusic identify --rig rig.toml` finds them",
+                )
 
 
 def _check_apart(devices: tuple[DeviceConfig, ...]) -> None:
@@ -219,11 +223,6 @@ def _check_apart(devices: tuple[DeviceConfig, ...]) -> None:
                 f"device {device.name!r}: a {device.kind} is reached by {ways}, got {device.url!r}"
             )
         # Trackers of SlimeVR all send to one port.
-        if device.names_its_slots and not device.required:
-            raise ValueError(
-                f"device {device.name!r}: a hub that may be missing cannot name its slots when it "
-                "is; write its slots"
-            )
         mac = device.id.upper() if device.kind == "slimevr" else ""
         line = f"{scheme}:{target.split(',')[0]}", mac
         if line in lines:

@@ -69,7 +69,8 @@ class DeviceLink:
     """One device of a rig.
 
     index: its place there. info: what it last said, with the slots it serves. error: why the link
-    is not up; None while it is. was_up: it has spoken at least once. silent: slots that are.
+    is not up; None while it is. was_up: it has spoken at least once. last_ns: since when it has
+    given no samples; None before it was up. silent: slots that give nothing.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class DeviceLink:
         self.info: HubInfo | None = None
         self.error: ImusicError | None = None
         self.was_up = False
+        self.last_ns: int | None = None
         self._maker = maker_of(config)
         self._slime, self._ids = slime, ids
         transport_to(config, slime)  # refuse a malformed url now
@@ -120,7 +122,7 @@ class DeviceLink:
 
     def expect(self, slots: tuple[str, ...]) -> None:
         """From now on the device must serve exactly these slots, whatever it names itself."""
-        if self.config.names_its_slots:
+        if not self.config.slots:
             self.config = msgspec.structs.replace(self.config, slots={slot: slot for slot in slots})
 
     def stop(self) -> None:
@@ -259,6 +261,7 @@ class DeviceLink:
 
     def _block(self, block: ImuBlock) -> ImuBlock:
         block = assigned(block, self._sensors, self.index)
+        self.last_ns = block.arrival_ns
         if self._line is not None:
             self._line.take(block)
         if self._slots is not None:
@@ -312,6 +315,7 @@ class DeviceLink:
             return
         self._admitted = self.was_up = True
         self.state, self.error = LinkState.UP, None
+        self.last_ns = self.last_ns or now_ns
         down_s = math.nan if self._lost_ns is None else (now_ns - self._lost_ns) / NS_PER_S
         self._emit(LinkUp(self._tries, down_s), now_ns)
         self._lost_ns, self._tries = None, 0
@@ -334,7 +338,7 @@ class DeviceLink:
                 self._emit(Refused(str(error), error.hint), now_ns)
             return
         self.state = LinkState.DOWN
-        self._emit(LinkDown(str(error), error.hint, self._retry_s), now_ns)
+        self._emit(LinkDown(str(error), error.hint, self._retry_s, self._tries), now_ns)
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -411,8 +415,38 @@ class RigLinks:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
+    async def follow(self, lost_after_s: float) -> None:
+        """Wait until a required device says END, or all have.
+
+        Raises:
+            ImusicError: a required device was never there, or silent for `lost_after_s`; why.
+        """
+        while not self.is_over:
+            await asyncio.sleep(TICK_S)
+            self.check()
+            for link in self.links:
+                if link.config.required and link.state is LinkState.ENDED:
+                    return
+                if link.config.required:
+                    _check_there(link, time.monotonic_ns(), lost_after_s)
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             for link in self.links:
                 link.tick(time.monotonic_ns())
+
+
+def _check_there(link: DeviceLink, now_ns: int, lost_after_s: float) -> None:
+    if link.last_ns is None:
+        if link.error is not None and not link.was_up:
+            raise link.error
+        return
+    if now_ns - link.last_ns < lost_after_s * NS_PER_S:
+        return
+    reason = "no samples" if link.error is None else str(link.error)
+    raise TransportError(
+        f"the {link.name} was lost {lost_after_s:g} s ago: {reason}",
+        link.error.hint if link.error else "switch it off and on",
+        link.config.url,
+    )

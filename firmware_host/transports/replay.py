@@ -36,7 +36,7 @@ class ReplayTransport:
         self.address = f"replay:{rest}"
         self.folder, self.speed = _parse(rest)
         self._closed = False
-        self._recorded_ns = 0
+        self._began_ns = self._recorded_ns = 0
 
     def recorded_ns(self) -> int:
         """Arrival of the bytes last given, on the recording host's clock.
@@ -48,6 +48,7 @@ class ReplayTransport:
     async def open(self) -> None:
         """Check that the take is there. Raises TransportError naming it."""
         self._closed = False
+        self._began_ns = time.monotonic_ns()
         path = self.folder / DATA_FILE
         if not path.is_file():
             raise TransportError(
@@ -63,12 +64,12 @@ class ReplayTransport:
             DataError: the take is damaged, after what came before the damage was given.
             TransportError: the take holds no bytes of a hub (it was imported).
         """
-        began_ns, first_ns = time.monotonic_ns(), None
+        first_ns = None
         with mapped(self.folder / DATA_FILE) as data:
             for arrival_ns, payload in raw_chunks(data, self.folder):
                 if first_ns is None:
                     first_ns = arrival_ns
-                await self._wait(began_ns, arrival_ns - first_ns)
+                await self.keep_pace(arrival_ns - first_ns)
                 if self._closed:
                     return
                 self._recorded_ns = arrival_ns
@@ -80,11 +81,12 @@ class ReplayTransport:
                 self.address,
             )
 
-    async def _wait(self, began_ns: int, elapsed_ns: int) -> None:
+    async def keep_pace(self, elapsed_ns: int) -> None:
+        """Wait until so much of the recording has passed since `open`, at its speed."""
         if self.speed is None:
             await asyncio.sleep(0)
             return
-        due_ns = began_ns + elapsed_ns / self.speed
+        due_ns = self._began_ns + elapsed_ns / self.speed
         await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S))
 
     async def send(self, data: bytes) -> None:
