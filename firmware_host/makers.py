@@ -17,14 +17,16 @@ class Maker:
     """One kind of device.
 
     what: a word for it. sensors: how many it has, None where it says so itself. says_who: whether
-    it tells an id of its own. wait_s: how long it may take to say its first word. noise: what to do
-    where bytes come that mean nothing.
+    it tells an id of its own. wait_s: how long it may take to say its first word.
+    most_bytes_per_s: that it can send, with room to spare; more is a flood. noise: what to do where
+    bytes come that mean nothing.
     """
 
     what: str
     sensors: int | None
     says_who: bool
     wait_s: float
+    most_bytes_per_s: int
     noise: str
     make: Callable[[DeviceConfig], HubDevice | Speaker]
 
@@ -55,12 +57,13 @@ _BAUD = (
     "is it another kind of device, or set to another baud than {baud}? Write its baud in rig.toml"
 )
 MAKERS: dict[str, Maker] = {
-    HUB: Maker("sensor hub", None, True, 3.0, _BAUD, _hub),
+    HUB: Maker("sensor hub", None, True, 3.0, 4_000_000, _BAUD, _hub),  # 16 at 1 kHz: half
     "witmotion": Maker(
         "WitMotion sensor",
         1,
         False,
         3.0,
+        400_000,  # 3 Mbaud are 300,000, and no sensor of theirs has more than 921,600
         _BAUD + " (they come with 9600, and 115200 or 230400 is needed for 200 Hz)",
         _witmotion,
     ),
@@ -69,10 +72,11 @@ MAKERS: dict[str, Maker] = {
         None,
         True,
         10.0,
+        1_000_000,
         "does another device send to this port? Restart the tracker",
         _slimevr,
     ),
-    "ximu3": Maker("x-IMU3", 1, True, 3.0, _BAUD, _ximu3),
+    "ximu3": Maker("x-IMU3", 1, True, 3.0, 1_000_000, _BAUD, _ximu3),
 }
 
 

@@ -203,7 +203,8 @@ class DeviceLink:
         self._tries += 1
         now_ns = time.monotonic_ns()
         advice = self._maker.noise.format(baud=self.config.line_baud)
-        self._line, self._slots, self._cut = LineWatch(now_ns, advice), None, None
+        self._line = LineWatch(now_ns, advice, self._maker.most_bytes_per_s)
+        self._slots, self._cut = None, None
         self._admitted = self._clock_failed = False
         if isinstance(self._device, HubDevice) and self.state is not LinkState.REFUSED:
             for event in self._device.relink(now_ns):
@@ -226,10 +227,9 @@ class DeviceLink:
             self._on_bytes(self, data, arrival_ns)
         if self._line is not None and self._line.take_bytes(len(data), arrival_ns):
             raise TransportError(
-                f"{self.config.url} floods this computer with noise",
-                f"more bytes than any sensor sends: {self._maker.noise}".format(
-                    baud=self.config.line_baud
-                ),
+                f"{self.config.url} floods this computer: more bytes than such a device can send, "
+                "or next to none of them of use",
+                self._maker.noise.format(baud=self.config.line_baud),
             )
 
     def _take(self, event: RigEvent, now_ns: int) -> None:
