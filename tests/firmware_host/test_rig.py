@@ -106,10 +106,9 @@ def test_the_examples_of_the_docs_are_rigs(tmp_path):
     assert {device.kind for device in found[1].devices} == {"witmotion", "slimevr", "ximu3", "hub"}
 
 
-def test_the_short_form_is_one_device_that_names_its_slots(tmp_path):
+def test_the_short_form_is_one_device(tmp_path):
     rig = read(tmp_path, MINIMAL)
     assert rig.sources == (DeviceConfig(name="hub", url="serial:/dev/ttyACM0", baud=921_600),)
-    assert rig.sources[0].names_its_slots
     assert rig.unserved == ()
 
 
