@@ -26,7 +26,7 @@ import msgspec
 from firmware_host.clock import NS_PER_S
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError, ImusicError, ProtocolError, TransportError
-from firmware_host.link_events import LinkDown, LinkUp, Refused, RigEvent, SettingsChanged
+from firmware_host.link_events import LinkDown, LinkUp, Refused, RigEvent, SettingsChanged, told
 from firmware_host.makers import maker_of, sensors_of, transport_to
 from firmware_host.rig import HUB, DeviceConfig
 from firmware_host.samples import Gap, Garbage, HubEnd, HubInfo, ImuBlock
@@ -124,6 +124,11 @@ class DeviceLink:
     def silent(self) -> tuple[str, ...]:
         """Slots that give nothing, of a device that is there."""
         return self._slots.silent if self._slots else ()
+
+    def notice(self, event: RigEvent) -> tuple[str, str] | None:
+        """What the operator should know now; that a required device is not there is an error."""
+        is_told_as_error = self.error is not None and self.config.required and not self.was_up
+        return None if is_told_as_error else told(event)
 
     def expect(self, slots: tuple[str, ...]) -> None:
         """From now on the device must serve exactly these slots, whatever it names itself."""
