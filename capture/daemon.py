@@ -20,11 +20,12 @@ from capture.livelink import VERSION
 from capture.recorder import Recorder, State
 from capture.take import Segment, Take, new_take
 from capture.take_writer import TakeWriter, new_take_folder
-from firmware_host.clock import NS_PER_S, RunningClock
+from firmware_host.clock import NS_PER_S
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError, ImusicError, TransportError
 from firmware_host.layout import SensorLayout, select
 from firmware_host.rig import Rig, rig_to_dict
+from firmware_host.running_clock import RunningClock
 from firmware_host.samples import Gap, HubEnd, HubEvent, HubInfo, ImuBlock
 from firmware_host.stream import events
 from firmware_host.transports.base import Transport, open_transport

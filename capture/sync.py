@@ -22,9 +22,9 @@ from capture import rotations
 from capture.recording import FaceTrack, Recording
 from capture.source_clock import SourceClock, fit_source
 from capture.take import SYNC_FILE
-from firmware_host.clock import NS_PER_S
+from firmware_host.clock import NS_PER_S, error_bounds_s, tick_ns
 from firmware_host.errors import DataError
-from firmware_host.samples import Floats, Ints
+from firmware_host.samples import Floats, Ints, RoundTrip
 
 Times = NDArray[np.float64]
 Array = NDArray[np.float64]
@@ -38,6 +38,7 @@ MIN_OVERLAP_S = 3.0
 MIN_RATE_RAD_S = 0.05  # rms in the band: less is a head that did not move
 MIN_CORRELATION = 0.5
 MIN_PEAK_RATIO = 1.1
+MAX_CONTRADICTION_S = 0.001  # of round trips: less is the noise of a floor
 MAX_SPREAD_S = 0.008  # of the offsets of thirds: half a frame of the phone
 
 Verdict = Literal["good", "doubtful", "bad"]
@@ -50,7 +51,8 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     phone_latency_s: how much later than the samples of the same moment the phone's frames arrive;
     taken off every face. correlation: of the two turning rates at that offset. peak_ratio: to the
     next best offset elsewhere. thirds_s: the offset found in each third of the take where the head
-    moved, less `phone_latency_s`.
+    moved, less `phone_latency_s`. round_trips: how often the hub answered a PING. hub_late_s: by
+    how much the hub's map is late, at least and at most, by what these prove; None without any.
     """
 
     take: str
@@ -64,6 +66,8 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     thirds_s: tuple[float, ...]
     verdict: Verdict
     notes: tuple[str, ...] = ()
+    round_trips: int = 0
+    hub_late_s: tuple[float, float] | None = None
     schema_version: int = 1
 
 
@@ -96,6 +100,8 @@ def align(recording: Recording) -> Alignment:
         offset = _head_offset(recording, hub, phone, notes)
     if one_clock:
         notes.append("all times of this take were given on one clock")
+    trips = round_trips(recording)
+    late_s = _late_s(hub, trips, notes) if hub else None
     verdict = _verdict(hub, phone, offset, one_clock, notes)
     return Alignment(
         take=recording.take.name,
@@ -109,7 +115,33 @@ def align(recording: Recording) -> Alignment:
         thirds_s=tuple(round(t, 9) for t in offset.thirds_s) if offset else (),
         verdict=verdict,
         notes=tuple(notes),
+        round_trips=len(trips),
+        hub_late_s=late_s,
     )
+
+
+def round_trips(recording: Recording) -> tuple[RoundTrip, ...]:
+    """What PING and PONG told of the hub's clock, in order of arrival."""
+    kept = [facts for facts in recording.health if facts["kind"] == "round_trip"]
+    return tuple(
+        RoundTrip(int(f["tick_us"]), int(f["sent_ns"]), int(f["received_ns"])) for f in kept
+    )
+
+
+def _late_s(
+    hub: SourceClock, trips: tuple[RoundTrip, ...], notes: list[str]
+) -> tuple[float, float] | None:
+    """By how much the hub's map is late, at least and at most."""
+    if not trips:
+        return None
+    received_ns = np.array([trip.received_ns for trip in trips], np.int64)
+    least, most = error_bounds_s(hub.to_host(tick_ns(trips), received_ns), trips)
+    if least - most > MAX_CONTRADICTION_S:
+        notes.append(
+            f"no constant error explains all {len(trips)} round trips of the hub: its map wanders "
+            f"by {1000 * (least - most):.1f} ms or more"
+        )
+    return round(least, 9), round(most, 9)
 
 
 def _origin_ns(recording: Recording, hub: SourceClock | None, phone: SourceClock | None) -> int:

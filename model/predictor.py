@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from capture.calibration import Calibration, calibrate, nominal_calibration
 from capture.resample import TICK_HZ, RowBuffer, tick_of
-from firmware_host.clock import RunningClock
 from firmware_host.layout import SensorLayout, Slot
+from firmware_host.running_clock import RunningClock
 from firmware_host.samples import Floats, ImuBlock, Ints
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
