@@ -125,7 +125,8 @@ class StreamWatch:
 
     def _take_block(self, block: ImuBlock) -> None:
         readings = np.concatenate((block.accel_m_s2, block.gyro_rad_s), axis=-1)  # (N, S, 6)
-        present = np.logical_not(np.isnan(readings).any(axis=-1))  # (N, S)
+        unknown = np.isnan(readings)  # some devices give no rates
+        present = np.logical_not(unknown.all(axis=-1))  # (N, S)
         self.counts.samples += len(block)
         if self._began_ns is None:
             self._began_ns = block.arrival_ns
@@ -133,7 +134,8 @@ class StreamWatch:
         self._last_ns[present.any(axis=0)] = block.arrival_ns
         self._clipped += self._at_the_end(readings).sum(axis=0)
         before = np.concatenate((self._last[None], readings[:-1]))
-        same = (readings == before).all(axis=-1)  # (N, S); a missing reading is like no other
+        equal = (readings == before) | (unknown & np.isnan(before))
+        same = equal.all(axis=-1) & present  # (N, S); a missing reading is like no other
         trailing = np.where(same.all(axis=0), len(block), np.argmin(same[::-1], axis=0))
         self._repeats = np.where(same.all(axis=0), self._repeats + trailing, trailing)
         self._last = readings[-1]
