@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from capture.calibration import GRAVITY_M_S2
 from firmware_host.clock import NS_PER_S
-from firmware_host.sensor_profile import Correction, Corrector
 from firmware_host.samples import HubInfo, HubStatus, ImuBlock
+from firmware_host.sensor_profile import Correction, Corrector
 from firmware_host.slot_health import SlotState, StreamWatch
 
 Array = NDArray[np.float64]
@@ -246,8 +246,8 @@ def _gravity(length: float, is_corrected: bool) -> list[Problem]:
         return []
     again = " again" if is_corrected else ""
     reason = f"it feels {length:.2f} m/s² at rest instead of {GRAVITY_M_S2:.2f}"
-    fix = f"run `imusic calibrate-sensors{again}`; far off, its range is not what its hub tells"
-    return [Problem("gravity", reason, fix.replace("sensors again`", "sensors` again"))]
+    fix = f"run `imusic calibrate-sensors`{again}; far off, its range is not what its hub tells"
+    return [Problem("gravity", reason, fix)]
 
 
 def _bias(length: float, is_corrected: bool) -> list[Problem]:
