@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from capture.calibration import GRAVITY_M_S2
 from firmware_host.clock import NS_PER_S
-from firmware_host.samples import HubInfo, HubStatus, ImuBlock
+from firmware_host.link_events import RigEvent
+from firmware_host.samples import HubEvent, HubInfo, HubStatus, ImuBlock
 from firmware_host.sensor_profile import Correction, Corrector
 from firmware_host.slot_health import SlotState, StreamWatch
 
@@ -84,9 +85,10 @@ class DeviceEar:
     blocks: list[ImuBlock] = field(default_factory=list)
     status: HubStatus | None = None
 
-    def take(self, event: object) -> None:
+    def take(self, event: RigEvent) -> None:
         """Take one event of the device."""
-        self.watch.take(event)
+        if isinstance(event, HubEvent):
+            self.watch.take(event)
         if isinstance(event, ImuBlock):
             self.blocks.append(event)
         elif isinstance(event, HubStatus):

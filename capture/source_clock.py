@@ -5,15 +5,24 @@ host's time runs on through all of them. A reset moves the floor under the delay
 for good; messages that only waited, and then came all at once, leave it where it was.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
 import numpy as np
 
-from firmware_host.clock import NS_PER_S, ClockMap, Knot, fit_curve, fit_floor
+from firmware_host.clock import (
+    NS_PER_S,
+    ClockMap,
+    Knot,
+    error_bounds_s,
+    fit_curve,
+    fit_floor,
+    tick_ns,
+)
 from firmware_host.floor_line import OWN_RATE_S
 from firmware_host.running_clock import FLOOR_S, RESET_S
-from firmware_host.samples import Ints
+from firmware_host.samples import Ints, RoundTrip
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +52,8 @@ class SourceClock(msgspec.Struct, frozen=True, kw_only=True):
     resets: how often the device's clock jumped. The other numbers are those of the longest stretch
     without a jump; stretches: all of them in order of arrival, empty where there was no jump.
     offset_s: of the host's clock over the device's when the stretch begins. drift_range_ppm: least
-    and most of the drift, which wanders with temperature.
+    and most of the drift, which wanders with temperature. round_trips: how often the device
+    answered a PING; late_s: by how much its map is late, at least and at most, by what these prove.
     """
 
     device_origin_ns: int
@@ -60,6 +70,8 @@ class SourceClock(msgspec.Struct, frozen=True, kw_only=True):
     drift_range_ppm: tuple[float, float] = (0.0, 0.0)
     knots: tuple[Knot, ...] = ()
     stretches: tuple[Stretch, ...] = ()
+    round_trips: int = 0
+    late_s: tuple[float, float] | None = None
 
     def clock_map(self) -> ClockMap:
         """The map of the longest stretch."""
@@ -120,6 +132,16 @@ def fit_source(device_ns: Ints, arrival_ns: Ints) -> SourceClock | None:
         knots=clock.knots,
         stretches=tuple(_stretch(*part, clock.rate) for part in parts) if several else (),
     )
+
+
+def proven_by(clock: SourceClock, trips: Sequence[RoundTrip]) -> SourceClock:
+    """The clock with what round trips prove of it."""
+    if not trips:
+        return clock
+    received_ns = np.array([trip.received_ns for trip in trips], np.int64)
+    least, most = error_bounds_s(clock.to_host(tick_ns(trips), received_ns), trips)
+    bounds = round(least, 9), round(most, 9)
+    return msgspec.structs.replace(clock, round_trips=len(trips), late_s=bounds)
 
 
 def resets(device_ns: Ints, arrival_ns: Ints) -> list[int]:

@@ -73,7 +73,7 @@ def _fitted(design: Array, felt: Array) -> tuple[Array, Array]:
     found = np.linalg.solve(information, tall.T @ flat)
     noise = np.mean((flat - tall @ found) ** 2) * _CORRELATED_ROWS
     variance = noise * np.diag(np.linalg.inv(information))
-    return found[:3], np.sqrt(variance[:3])
+    return np.asarray(found[:3]), np.sqrt(variance[:3])
 
 
 def find_swaps(places: Places, layout: SensorLayout) -> Swaps:

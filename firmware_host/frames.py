@@ -13,7 +13,7 @@ from firmware_host.samples import Garbage
 
 MAX_FRAME = 1024  # bytes on the wire, delimiter included
 MAX_PAYLOAD = 1000  # what certainly fits: 1 kind, 2 CRC, 5 COBS codes and 1 delimiter more
-_DELIMITER = b"\0"
+DELIMITER = b"\0"
 _CRC_SEED = 0xFFFF
 _SHORTEST = 4  # between delimiters: one COBS code, kind and CRC
 _SCRAPS = tuple(Garbage(size + 1) for size in range(_SHORTEST))
@@ -35,7 +35,7 @@ def encode(kind: int, payload: bytes = b"") -> bytes:
     body = bytes((kind,)) + payload
     crc = binascii.crc_hqx(body, _CRC_SEED)
     wrapped: bytes = cobs.encode(body + crc.to_bytes(2, "little"))
-    return wrapped + _DELIMITER
+    return wrapped + DELIMITER
 
 
 class FrameDecoder:
@@ -57,7 +57,7 @@ class FrameDecoder:
     def feed(self, data: bytes) -> list[Frame | Garbage]:
         """Return what `data` completes, in order. Never raises; every byte is counted once."""
         found: list[Frame | Garbage] = []
-        *runs, rest = (self._buffer + data).split(_DELIMITER)
+        *runs, rest = (self._buffer + data).split(DELIMITER)
         for run in runs:
             if len(run) < _SHORTEST and not self._overlong:
                 found.append(_SCRAPS[len(run)])  # a line of zeros is not to cost more than frames
