@@ -119,11 +119,13 @@ def device_row(ear: DeviceEar, now_ns: int) -> Row:
         )
         return Row(ear.name, ear.name, (silent,))
     rate_hz = ear.watch.rate_hz(now_ns)
-    problems = [*_rate(rate_hz, info), *_loss(ear), *_battery(counts.battery)]
+    arrived = counts.samples / (counts.samples + counts.lost)
+    problems = [*_rate(rate_hz / arrived, info), *_loss(ear), *_battery(counts.battery)]
     return Row(ear.name, ear.name, tuple(problems), rate_hz=rate_hz)
 
 
 def _rate(rate_hz: float, info: HubInfo) -> list[Problem]:
+    """rate_hz: with what was lost on the way, which is another rule's."""
     if not info.rate_hz > 0 or abs(rate_hz - info.rate_hz) <= RATE_OFF * info.rate_hz:
         return []  # other makers' devices do not tell
     reason = f"{rate_hz:.0f} samples a second instead of {info.rate_hz:.0f}"

@@ -25,6 +25,7 @@ SCHEMA_VERSION = 1
 class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to read one sensor: accel = matrix · (reading − offset), gyro = reading − bias.
 
+    number: which of the device's sensors it is, from 0.
     residual_m_s2: root mean square of what gravity was off by in the rests it was fitted to, NaN
     where there were no more rests than unknowns. before_m_s2: the same of the readings as they
     come. rests: how many. accel_noise_m_s2, gyro_noise_rad_s: standard deviation of single readings
@@ -34,6 +35,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     accel_offset_m_s2: Vector = (0.0, 0.0, 0.0)
     accel_matrix: Matrix = IDENTITY
     gyro_bias_rad_s: Vector = (0.0, 0.0, 0.0)
+    number: int = 0
     rests: int = 0
     before_m_s2: float = 0.0
     residual_m_s2: float = 0.0
@@ -50,7 +52,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class SensorProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The sensors of one device, by the name that the device has for each."""
+    """The sensors of one device, by its own name for each, or by their numbers."""
 
     device_id: str
     sensors: dict[str, Correction]

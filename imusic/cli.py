@@ -44,6 +44,10 @@ VERBS: dict[str, Verb] = {
     "devices": Verb("firmware_host.cli", "Record", "List the sensor hubs within reach."),
     "stream": Verb("firmware_host.cli", "Record", "Watch a hub, slot by slot."),
     "hub": Verb("firmware_host.cli", "Record", "Tell what a sensor hub is, and configure it."),
+    "calibrate-sensors": Verb(
+        "firmware_host.calibrate_cli", "Record", "Find what each sensor reads wrong, at rest."
+    ),
+    "check": Verb("capture.check_cli", "Record", "Tell of each slot whether it is fit to record."),
     "record": Verb("capture.cli", "Record", "Record every source of a rig into a new take."),
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),
     "align": Verb("capture.cli", "Record", "Map all clocks of a take to one timeline."),
