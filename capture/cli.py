@@ -10,7 +10,7 @@ from capture.options import seconds_option
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from capture.daemon import Notice, RecordStatus
+    from capture.daemon import Notice, RecordResult, RecordStatus
     from capture.meters import DeviceStatus
     from firmware_host.rig import Rig
 
@@ -78,6 +78,11 @@ def record(
         )
     if result is None:
         raise typer.Exit(INTERRUPTED)
+    _tell_result(result)
+
+
+def _tell_result(result: "RecordResult") -> None:
+    """How a recording went. Raises typer.Exit where something was lost for good."""
     counts = result.take.counts
     trouble = [f"{counts[key]} {what}" for key, what in _TROUBLES.items() if counts.get(key)]
     typer.echo(

@@ -271,7 +271,9 @@ class _Session:
             self._recorder.end("every device said that it ends", now_ns)
 
     def _check_complete(self) -> None:
-        if self._disk is None and (missing := self._recorder.missing) and not self._stopped():
+        if self._disk is None and not self._stopped():
+            # Where nothing is required, anything would have done.
+            missing = self._recorder.missing or tuple(d.name for d in self._rig.sources)
             raise TransportError(
                 f"nothing was heard from: {', '.join(missing)}",
                 _missing_hint(missing, self._rig),

@@ -42,7 +42,8 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("imusic.demo", "Start", "Drive a face with virtual sensors, end to end."),
     "sim": Verb("imusic.sim", "Start", "Play a virtual wearer: a sensor hub and a phone."),
     "devices": Verb("firmware_host.cli", "Record", "List the sensor hubs within reach."),
-    "stream": Verb("firmware_host.cli", "Record", "Watch a hub, slot by slot."),
+    "stream": Verb("firmware_host.cli", "Record", "Watch a device or a rig, slot by slot."),
+    "identify": Verb("firmware_host.cli", "Record", "Find which sensor sits where, by taps."),
     "hub": Verb("firmware_host.cli", "Record", "Tell what a sensor hub is, and configure it."),
     "calibrate-sensors": Verb(
         "firmware_host.calibrate_cli", "Record", "Find what each sensor reads wrong, at rest."
