@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from capture.arkit_source import ArkitSource
+from capture.channels import CORRECTIONS
 from capture.disk import Call, DiskThread, Overrun, disk_error
 from capture.livelink import VERSION
 from capture.meters import DeviceMeter, DeviceStatus
@@ -305,6 +308,9 @@ class _Session:
         )
         self._disk = DiskThread(TakeWriter(folder, take), backlog=self._pending)
         self._pending.clear()
+        if take.corrections:  # once more, for a take.toml may be lost
+            by_slot = msgspec.to_builtins(take.corrections)
+            self._disk.put("health", CORRECTIONS, now_ns, by_slot=by_slot)
         self._recorder.begin(now_ns)
         if self.on_take is not None:
             self.on_take(take)

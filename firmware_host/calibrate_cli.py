@@ -142,6 +142,8 @@ def _save(
     devices: "Sequence[DeviceTurning]", folder: Path, beside: Path
 ) -> tuple[dict[str, Any], bool]:
     """Write the profiles; return what was found, and whether all of it is good."""
+    import msgspec
+
     from firmware_host.sensor_profile import write_profile
 
     told: dict[str, Any] = {}
@@ -153,7 +155,7 @@ def _save(
         sensors = {} if profile is None else profile.sensors
         told[device.name] = {
             "profile": None if path is None else str(path),
-            "sensors": {name: _figures(sensor) for name, sensor in sensors.items()},
+            "sensors": {name: msgspec.structs.asdict(s) for name, s in sensors.items()},
             "missing": _missing(device),
             "objections": objections,
         }
@@ -167,13 +169,6 @@ def _save(
                 err=True,
             )
     return told, good
-
-
-def _figures(sensor: Any) -> dict[str, Any]:
-    import msgspec
-
-    figures: dict[str, Any] = msgspec.to_builtins(sensor)
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()}
 
 
 def _missing(device: "DeviceTurning") -> dict[str, list[str]]:

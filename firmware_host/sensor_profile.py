@@ -22,11 +22,13 @@ IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 SCHEMA_VERSION = 1
 
 
-class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Correction(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """How to read one sensor: accel = matrix · (reading − offset), gyro = reading − bias.
 
     number: which of the device's sensors it is, from 0.
-    residual_m_s2: root mean square of what gravity was off by in the rests it was fitted to, NaN
+    residual_m_s2: root mean square of what gravity was off by in the rests it was fitted to, None
     where there were no more rests than unknowns. before_m_s2: the same of the readings as they
     come. rests: how many. accel_noise_m_s2, gyro_noise_rad_s: standard deviation of single readings
     at rest, mean of the axes.
@@ -38,7 +40,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     number: int = 0
     rests: int = 0
     before_m_s2: float = 0.0
-    residual_m_s2: float = 0.0
+    residual_m_s2: float | None = None
     accel_noise_m_s2: float = 0.0
     gyro_noise_rad_s: float = 0.0
 

@@ -140,7 +140,7 @@ def correction(rests: Sequence[Rest], with_misalignment: bool) -> Correction:
         gyro_bias_rad_s=_vector(bias),
         rests=len(rests),
         before_m_s2=round(fit.before_m_s2, 6),
-        residual_m_s2=round(fit.residual_m_s2, 6),
+        residual_m_s2=None if np.isnan(fit.residual_m_s2) else round(fit.residual_m_s2, 6),
         accel_noise_m_s2=round(float(np.mean([r.accel_noise_m_s2 for r in rests])), 6),
         gyro_noise_rad_s=round(float(np.mean([r.gyro_noise_rad_s for r in rests])), 7),
     )

@@ -1,8 +1,5 @@
 """Profiles on disk, and readings corrected by them."""
 
-import math
-
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +20,7 @@ CORRECTION = Correction(
     accel_matrix=((1.01, 0.002, 0.0), (0.0, 0.99, 0.0), (0.0, 0.0, 1.0)),
     gyro_bias_rad_s=(0.01, 0.02, -0.03),
     rests=6,
-    residual_m_s2=math.nan,
+    residual_m_s2=None,
 )
 
 
@@ -31,9 +28,7 @@ def test_what_was_written_is_read(tmp_path):
     profile = new_profile("hub 7", {"chin": CORRECTION}, "six positions")
     path = write_profile(profile, tmp_path / "sensors")
     assert path.name == "hub-7.toml"
-    again = read_profile(path)
-    assert math.isnan(again.sensors["chin"].residual_m_s2)
-    assert msgspec.toml.encode(again) == msgspec.toml.encode(profile)
+    assert read_profile(path) == profile
 
 
 def test_nothing_is_written_over(tmp_path):

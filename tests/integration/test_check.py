@@ -22,7 +22,11 @@ from firmware_host.rig import HubConfig, Rig, SessionConfig, write_rig
 from firmware_host.samples import HubStatus
 from firmware_host.sensor_profile import Correction, new_profile, write_profile
 from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
+from firmware_host.virtual.lines import on_cable
+from firmware_host.virtual.motion import DeviceClock, Motion
+from firmware_host.virtual.witmotion import VirtualWitMotion
 from imusic.cli import main
+from tests.integration.rigs import BONE, LEFT, RIGHT, device, rig_of, run
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("serial")
@@ -253,3 +257,32 @@ def test_the_operator_is_told_when_to_rest_and_when_to_move(cable):
 
     asyncio.run(both())
     assert phases == [(REST, 0.5), (MOVE, 0.5)]
+
+
+def still(seconds: float = 20.0, rate_hz: float = 100.0) -> Motion:
+    rng = np.random.default_rng(6)
+    shape = (round(seconds * rate_hz), 3)
+    accel = np.array([0.0, G, 0.0]) + rng.normal(0, 0.03, shape)
+    return Motion(np.arange(shape[0]) / rate_hz, accel, rng.normal(0, 0.004, shape))
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_devices_of_several_makers_are_checked_together(tmp_path, is_there):
+    async def play() -> Verdict:
+        wit = VirtualWitMotion(still(), DeviceClock())
+        time_s, accel, gyro = resting(20.0, 2)
+        bone = SimulatedHub(time_s, accel, gyro, (BONE, RIGHT))
+        async with on_cable(wit, tmp_path / "a") as cable, on_cable(bone, tmp_path / "b") as other:
+            if not is_there:
+                cable.pull()
+            rig = rig_of(
+                device("left", cable.url, LEFT), device("bone", other.url, BONE, RIGHT, kind="hub")
+            )
+            return await check(rig, with_routine=False, start_timeout_s=3.0)
+
+    verdict = run(play())
+    red = rules(verdict.slots)
+    served = {LEFT, BONE, RIGHT} if is_there else {BONE, RIGHT}
+    assert set(red) == set(NAMES) - served
+    assert all(found == ["absent"] for found in red.values())
+    assert rules(verdict.devices) == ({} if is_there else {"left": ["silent"]})
