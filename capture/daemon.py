@@ -27,7 +27,7 @@ from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, ImusicError, TransportError
 from firmware_host.layout import SensorLayout, select
-from firmware_host.link_events import RigEvent, told
+from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig, rig_to_dict
 from firmware_host.rig_profiles import read_profiles
 from firmware_host.samples import HubEnd, ImuBlock
@@ -201,7 +201,7 @@ class _Session:
         if isinstance(event, ImuBlock):
             self._first_block_ns = self._first_block_ns or event.arrival_ns
             self._recorder.heard(link.name, event.arrival_ns)
-        elif (line := told(event)) is not None and self.on_notice is not None:
+        elif self.on_notice is not None and (line := link.notice(event)) is not None:
             self.on_notice(Notice(link.name, *line))
         for listener in self._listeners:
             listener(event)
