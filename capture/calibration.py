@@ -120,14 +120,15 @@ def _aligned(
         pull = -strayed / MOUNTING_PRIOR_RAD**2
         for sensed, target, weight in pairs:
             seen = rotations.rotate(quat, sensed)
-            cross = _cross_matrices(seen)  # δ × v = −[v]ₓ δ
+            cross = cross_matrices(seen)  # δ × v = −[v]ₓ δ
             information = information + weight**2 * np.einsum("nji,njk->ik", cross, cross)
             pull = pull - weight**2 * np.einsum("nji,nj->i", cross, target - seen)
         quat = rotations.multiply(rotations.from_vector(np.linalg.solve(information, pull)), quat)
     return rotations.normalise(quat)
 
 
-def _cross_matrices(v: Array) -> Array:
+def cross_matrices(v: Array) -> Array:
+    """(N, 3, 3) matrices [v]ₓ of (N, 3) vectors: [v]ₓ u = v × u."""
     zero = np.zeros(len(v))
     x, y, z = v[:, 0], v[:, 1], v[:, 2]
     rows = np.stack((zero, -z, y, z, zero, -x, -y, x, zero), axis=-1)

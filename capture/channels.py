@@ -21,6 +21,7 @@ from firmware_host.transports import replay
 
 PHONE_RAW, FACE = "phone/raw", "phone/face"
 CLOCK, HEALTH, MARKERS = "clock", "health", "markers"
+CORRECTIONS = "corrections"  # a kind of health: those of take.toml, once more
 _COMMON = (PHONE_RAW, FACE, CLOCK, HEALTH, MARKERS)
 
 

@@ -214,10 +214,18 @@ def alignment_lines(alignment: Any) -> list[str]:
     for name, clock in clocks.items():
         if clock is not None:
             lines.append(
-                f"  {name}: drift {clock.drift_ppm:+.1f} ppm, residual p50 "
-                f"{1000 * clock.residual_p50_s:.2f} ms, p95 {1000 * clock.residual_p95_s:.2f} ms, "
-                f"{clock.readings} readings, {clock.resets} resets"
+                f"  {name}: offset {clock.offset_s:+.6f} s, drift {clock.drift_ppm:+.1f} ppm "
+                f"({clock.drift_range_ppm[0]:+.1f} to {clock.drift_range_ppm[1]:+.1f}), residual "
+                f"p50 {1000 * clock.residual_p50_s:.2f} ms, p95 "
+                f"{1000 * clock.residual_p95_s:.2f} ms, {clock.readings} readings, "
+                f"{clock.resets} resets"
             )
+            if clock.late_s:
+                least, most = (1000 * bound for bound in clock.late_s)
+                lines.append(
+                    f"    by its {clock.round_trips} round trips this map is late by "
+                    f"{least:.2f} to {most:.2f} ms"
+                )
     if alignment.correlation:
         lines.append(
             f"  phone latency {1000 * alignment.phone_latency_s:+.1f} "

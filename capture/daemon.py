@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from capture.arkit_source import ArkitSource
+from capture.channels import CORRECTIONS
 from capture.disk import Call, DiskThread, Overrun, disk_error
 from capture.livelink import VERSION
 from capture.meters import DeviceMeter, DeviceStatus
@@ -26,7 +29,9 @@ from firmware_host.errors import ConfigError, ImusicError, TransportError
 from firmware_host.layout import SensorLayout, select
 from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig, rig_to_dict
+from firmware_host.rig_profiles import read_profiles
 from firmware_host.samples import HubEnd, ImuBlock
+from firmware_host.sensor_profile import Correction
 from firmware_host.supervisor import DeviceLink, RigLinks
 
 PHONE = "phone"
@@ -143,7 +148,8 @@ class _Session:
         self._listeners = tuple(listeners)
         self._allowed = tuple(sorted(allow_missing))
         self._on_status = on_status
-        self._links = RigLinks(rig.sources, self._take_event, self._take_bytes)
+        self._profiles = read_profiles(rig)
+        self._links = RigLinks(self._profiles.sources, self._take_event, self._take_bytes)
         sources = {device.name for device in rig.sources}
         self._optional = {d.name for d in rig.sources if not d.required} | (
             sources & set(allow_missing)
@@ -296,14 +302,23 @@ class _Session:
                 "subject": self._rig.session.subject,
                 "rig": rig_to_dict(self._rig),
                 "devices": devices,
+                "corrections": self._corrections(layout),
                 **self.take_facts,
             },
         )
         self._disk = DiskThread(TakeWriter(folder, take), backlog=self._pending)
         self._pending.clear()
+        if take.corrections:  # once more, for a take.toml may be lost
+            by_slot = msgspec.to_builtins(take.corrections)
+            self._disk.put("health", CORRECTIONS, now_ns, by_slot=by_slot)
         self._recorder.begin(now_ns)
         if self.on_take is not None:
             self.on_take(take)
+
+    def _corrections(self, layout: SensorLayout) -> dict[str, Correction]:
+        """Those of the slots of the take, kept in it; what is recorded stays as it comes."""
+        known = self._profiles.corrections
+        return {slot: known[slot] for slot in layout.names if slot in known}
 
     def _layout(self) -> tuple[SensorLayout, tuple[TakeDevice, ...]]:
         """The slots of the take, and who gives them; nobody, where it is one hub.

@@ -5,13 +5,14 @@ the slots that are its own. What puts samples into rows (`capture.resample`) cou
 where it is not NaN, so rows of one tick fill up from as many devices as there are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from firmware_host.clock import RunningClock
+from firmware_host.running_clock import RunningClock
 from firmware_host.samples import Floats, ImuBlock, Ints
+from firmware_host.sensor_profile import Correction, Corrector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,31 +27,56 @@ class Placed:
     gyro_rad_s: Floats
 
 
+class SlotReader:
+    """Readings of one device's slots, corrected by their sensor profile, in the order wanted.
+
+    The one place where readings are corrected, live and offline alike: what is recorded, and what
+    a `Recording` holds, is as the sensors gave it.
+
+    Args:
+        slots: names of all slots, in the order wanted.
+        own: names of the slots of the device, in the order of its readings; those that are not
+            among `slots` are left out.
+        corrections: by slot.
+    """
+
+    def __init__(
+        self, slots: Sequence[str], own: Sequence[str], corrections: Mapping[str, Correction]
+    ) -> None:
+        self._corrector = Corrector(own, corrections)
+        self._order = tuple(own.index(slot) if slot in own else -1 for slot in slots)
+
+    def read(self, accel_m_s2: Floats, gyro_rad_s: Floats) -> tuple[Floats, Floats]:
+        """(N, S_own, 3) twice → (N, S, 3) twice, NaN where it has no slot."""
+        accel, gyro = self._corrector.correct(accel_m_s2, gyro_rad_s)
+        return in_order(accel, self._order), in_order(gyro, self._order)
+
+
 class Merger:
     """Places the blocks of several devices, causally.
 
     Args:
         slots: names of all slots, in the order wanted.
-        devices: names of the slots of each device, in the order of its blocks; those that are not
-            among `slots` are left out.
+        devices: names of the slots of each device, in the order of its blocks.
+        corrections: by slot.
     """
 
-    def __init__(self, slots: Sequence[str], devices: Sequence[tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        slots: Sequence[str],
+        devices: Sequence[tuple[str, ...]],
+        corrections: Mapping[str, Correction] | None = None,
+    ) -> None:
         self._clocks = [RunningClock() for _ in devices]
-        self._orders = [
-            tuple(own.index(slot) if slot in own else -1 for slot in slots) for own in devices
-        ]
+        self._readers = [SlotReader(slots, own, corrections or {}) for own in devices]
 
     def place(self, block: ImuBlock) -> Placed:
         """Take a block of one sample or more; blocks come in order of arrival."""
-        clock, order = self._clocks[block.device], self._orders[block.device]
+        clock, reader = self._clocks[block.device], self._readers[block.device]
         device_ns: Ints = np.asarray(block.tick_us, np.int64) * 1000
         clock.update(int(device_ns[-1]), block.arrival_ns)
-        return Placed(
-            clock.to_host(device_ns),
-            in_order(block.accel_m_s2, order),
-            in_order(block.gyro_rad_s, order),
-        )
+        accel, gyro = reader.read(block.accel_m_s2, block.gyro_rad_s)
+        return Placed(clock.to_host(device_ns), accel, gyro)
 
 
 def in_order(values: Floats, order: tuple[int, ...]) -> Floats:

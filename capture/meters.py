@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from firmware_host.clock import NS_PER_S, RunningClock
+from firmware_host.clock import NS_PER_S
 from firmware_host.link_events import LinkDown, RigEvent
+from firmware_host.running_clock import RunningClock
 from firmware_host.samples import Gap, Garbage, ImuBlock
 
 

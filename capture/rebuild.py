@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
-from capture.channels import HEALTH, topics_of
+from capture.channels import CORRECTIONS, HEALTH, topics_of
 from capture.schemas import HUB_SAMPLE, PACKAGE, SAMPLE_OF
 from capture.take import DATA_FILE, TAKE_FILE, Take, TakeDevice, new_take
 from firmware_host import mcap_chunks
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import LAYOUTS, SensorLayout, select
 from firmware_host.rig import HUB
+from firmware_host.sensor_profile import Correction
 from firmware_host.simulator import HubOptions
 
 _COUNTERS = 2  # tick_us and sequence come before the slots
@@ -35,10 +36,13 @@ def rebuilt_take(name: str, created_utc: str, chunks: Iterable[bytes]) -> Take:
     """
     devices: tuple[TakeDevice, ...] = ()
     simulated = False
+    corrections: dict[str, Correction] = {}
     for contents in chunks:
         devices = devices or _devices(contents)
         topics = dict(enumerate(topics_of(devices), 1)) if devices else {}
-        simulated = simulated or (bool(topics) and _is_simulated(contents, topics))
+        said = _said(contents, topics) if topics else []
+        simulated = simulated or _is_simulated(said)
+        corrections = corrections or _corrections(said)
     note = (
         f"{TAKE_FILE} was missing or damaged and made anew; subject, segments, origin and what the "
         "hub did not say are lost"
@@ -48,7 +52,14 @@ def rebuilt_take(name: str, created_utc: str, chunks: Iterable[bytes]) -> Take:
         layout, devices = _layout(slots, whole=False), ()
     else:
         layout = _layout(slots, whole=True)
-    take = new_take(name, layout, {"rebuilt": note}, simulated=simulated, devices=devices)
+    take = new_take(
+        name,
+        layout,
+        {"rebuilt": note},
+        simulated=simulated,
+        devices=devices,
+        corrections=corrections,
+    )
     return msgspec.structs.replace(take, created_utc=created_utc)
 
 
@@ -85,11 +96,23 @@ def _layout(slots: tuple[str, ...], whole: bool) -> SensorLayout:
     raise DataError(f"no known layout has the slots of {DATA_FILE}: {', '.join(slots)}", _HINT)
 
 
-def _is_simulated(contents: bytes, topics: dict[int, str]) -> bool:
-    """Whether a virtual hub says in this chunk who it is."""
-    said: list[dict[str, Any]] = [
+def _said(contents: bytes, topics: dict[int, str]) -> list[dict[str, Any]]:
+    """What the health channel tells in a chunk."""
+    return [
         msgspec.json.decode(record.payload)
         for topic, record in mcap_chunks.records(contents, topics)
         if topic == HEALTH
     ]
+
+
+def _is_simulated(said: list[dict[str, Any]]) -> bool:
+    """Whether a virtual hub says who it is."""
     return any(facts.get("device_id") == HubOptions().device_id for facts in said)
+
+
+def _corrections(said: list[dict[str, Any]]) -> dict[str, Correction]:
+    """What the readings are to be read by; nothing where nobody calibrated the sensors."""
+    for facts in said:
+        if facts.get("kind") == CORRECTIONS:
+            return msgspec.convert(facts["by_slot"], dict[str, Correction])
+    return {}

@@ -5,17 +5,24 @@ host's time runs on through all of them. A reset moves the floor under the delay
 for good; messages that only waited, and then came all at once, leave it where it was.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
 import numpy as np
 
-from firmware_host.clock import NS_PER_S, ClockMap, fit_clock, fit_floor
-from firmware_host.samples import Ints
-
-RESET_S = 1.0  # a floor that moves by more was a reset
-FLOOR_S = 5.0  # ours: no delivery stalls for longer before one message comes without delay
-OWN_RATE_S = 10.0  # ours: shorter stretches take the rate of the longest, theirs would be noise
+from firmware_host.clock import (
+    NS_PER_S,
+    ClockMap,
+    Knot,
+    error_bounds_s,
+    fit_curve,
+    fit_floor,
+    tick_ns,
+)
+from firmware_host.floor_line import OWN_RATE_S
+from firmware_host.running_clock import FLOOR_S, RESET_S
+from firmware_host.samples import Ints, RoundTrip
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +39,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     end_ns: int
     residual_p50_s: float
     residual_p95_s: float
+    knots: tuple[Knot, ...] = ()
 
     def clock_map(self) -> ClockMap:
         """The map that these numbers describe."""
@@ -43,6 +51,9 @@ class SourceClock(msgspec.Struct, frozen=True, kw_only=True):
 
     resets: how often the device's clock jumped. The other numbers are those of the longest stretch
     without a jump; stretches: all of them in order of arrival, empty where there was no jump.
+    offset_s: of the host's clock over the device's when the stretch begins. drift_range_ppm: least
+    and most of the drift, which wanders with temperature. round_trips: how often the device
+    answered a PING; late_s: by how much its map is late, at least and at most, by what these prove.
     """
 
     device_origin_ns: int
@@ -55,7 +66,12 @@ class SourceClock(msgspec.Struct, frozen=True, kw_only=True):
     residual_p95_s: float
     readings: int
     resets: int
+    offset_s: float = 0.0
+    drift_range_ppm: tuple[float, float] = (0.0, 0.0)
+    knots: tuple[Knot, ...] = ()
     stretches: tuple[Stretch, ...] = ()
+    round_trips: int = 0
+    late_s: tuple[float, float] | None = None
 
     def clock_map(self) -> ClockMap:
         """The map of the longest stretch."""
@@ -86,6 +102,7 @@ def _map_of(numbers: Stretch | SourceClock) -> ClockMap:
         numbers.end_ns,
         numbers.residual_p50_s,
         numbers.residual_p95_s,
+        numbers.knots,
     )
 
 
@@ -95,7 +112,7 @@ def fit_source(device_ns: Ints, arrival_ns: Ints) -> SourceClock | None:
     parts = [_ahead(device_ns[a:b], arrival_ns[a:b]) for a, b in pairwise(bounds)]
     longest = int(np.argmax(np.diff(bounds)))
     try:
-        clock = fit_clock(*parts[longest])
+        clock = fit_curve(*parts[longest])
     except ValueError:
         return None
     several = len(parts) > 1
@@ -110,8 +127,21 @@ def fit_source(device_ns: Ints, arrival_ns: Ints) -> SourceClock | None:
         residual_p95_s=round(clock.residual_p95_s, 9),
         readings=len(parts[longest][0]),
         resets=len(parts) - 1,
+        offset_s=round((clock.host_origin_ns - clock.device_origin_ns) / NS_PER_S, 9),
+        drift_range_ppm=_rounded(clock.drift_range_ppm),
+        knots=clock.knots,
         stretches=tuple(_stretch(*part, clock.rate) for part in parts) if several else (),
     )
+
+
+def proven_by(clock: SourceClock, trips: Sequence[RoundTrip]) -> SourceClock:
+    """The clock with what round trips prove of it."""
+    if not trips:
+        return clock
+    received_ns = np.array([trip.received_ns for trip in trips], np.int64)
+    least, most = error_bounds_s(clock.to_host(tick_ns(trips), received_ns), trips)
+    bounds = round(least, 9), round(most, 9)
+    return msgspec.structs.replace(clock, round_trips=len(trips), late_s=bounds)
 
 
 def resets(device_ns: Ints, arrival_ns: Ints) -> list[int]:
@@ -152,7 +182,7 @@ def _ahead(device_ns: Ints, arrival_ns: Ints) -> tuple[Ints, Ints]:
 
 def _stretch(device_ns: Ints, arrival_ns: Ints, rate: float) -> Stretch:
     own = device_ns[-1] - device_ns[0] >= _ns(OWN_RATE_S)
-    clock = fit_clock(device_ns, arrival_ns) if own else fit_floor(device_ns, arrival_ns, rate)
+    clock = fit_curve(device_ns, arrival_ns) if own else fit_floor(device_ns, arrival_ns, rate)
     return Stretch(
         first_arrival_ns=int(arrival_ns[0]),
         device_origin_ns=clock.device_origin_ns,
@@ -162,7 +192,12 @@ def _stretch(device_ns: Ints, arrival_ns: Ints, rate: float) -> Stretch:
         end_ns=clock.end_ns,
         residual_p50_s=round(clock.residual_s, 9),
         residual_p95_s=round(clock.residual_p95_s, 9),
+        knots=clock.knots,
     )
+
+
+def _rounded(ppm: tuple[float, float]) -> tuple[float, float]:
+    return round(ppm[0], 3), round(ppm[1], 3)
 
 
 def _ns(seconds: float) -> int:

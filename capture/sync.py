@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from capture import rotations
 from capture.recording import DeviceTrack, FaceTrack, Recording
-from capture.source_clock import SourceClock, fit_source
+from capture.source_clock import SourceClock, fit_source, proven_by
 from capture.take import SYNC_FILE
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError
 from firmware_host.rig import HUB
-from firmware_host.samples import Floats, Ints
+from firmware_host.samples import Floats, Ints, RoundTrip
 
 Times = NDArray[np.float64]
 Array = NDArray[np.float64]
@@ -41,6 +41,7 @@ MIN_OVERLAP_S = 3.0
 MIN_RATE_RAD_S = 0.05  # rms in the band: less is a head that did not move
 MIN_CORRELATION = 0.5
 MIN_PEAK_RATIO = 1.1
+MAX_CONTRADICTION_S = 0.001  # of round trips: less is the noise of a floor
 MAX_SPREAD_S = 0.008  # of the offsets of thirds: half a frame of the phone
 
 Verdict = Literal["good", "doubtful", "bad"]
@@ -110,7 +111,11 @@ def align(recording: Recording) -> Alignment:
         notes.append("all times of this take were given on one clock")
     notes += _clockless(recording)
     names = [track.name for track in recording.tracks]
-    known = {name: clock for name, clock in zip(names, clocks, strict=True) if clock}
+    known = {
+        name: proven_by(clock, round_trips(recording, name))
+        for name, clock in zip(names, clocks, strict=True)
+        if clock
+    }
     # Where there is nothing to compare with, nothing can be wrong between the two.
     alone = one_clock or not is_felt or phone is None
     verdict = _verdict(known, phone, offset, alone, notes)
@@ -118,7 +123,7 @@ def align(recording: Recording) -> Alignment:
     return Alignment(
         take=recording.take.name,
         origin_ns=_origin_ns(recording, clocks, phone),
-        hub=None if is_rig else clocks[0],
+        hub=None if is_rig else known.get(names[0]),
         phone=phone,
         phone_latency_s=round(offset.offset_s, 9) if offset else 0.0,
         phone_latency_uncertainty_s=round(offset.uncertainty_s, 9) if offset else 0.0,
@@ -128,6 +133,16 @@ def align(recording: Recording) -> Alignment:
         verdict=verdict,
         notes=tuple(notes),
         devices=known if is_rig else {},
+    )
+
+
+def round_trips(recording: Recording, device: str) -> tuple[RoundTrip, ...]:
+    """What PING and PONG told of a device's clock, in order of arrival."""
+    kept = [f for f in recording.health if f["kind"] == "round_trip"]
+    return tuple(
+        RoundTrip(int(f["tick_us"]), int(f["sent_ns"]), int(f["received_ns"]))
+        for f in kept
+        if f.get("device", device) == device  # takes of before name none: there was only one
     )
 
 
@@ -362,6 +377,11 @@ def _verdict(
         if clock.resets:
             notes.append(
                 f"the {name}'s clock jumped {clock.resets} times; each stretch has its own map"
+            )
+        if clock.late_s and (apart_s := clock.late_s[0] - clock.late_s[1]) > MAX_CONTRADICTION_S:
+            notes.append(
+                f"no constant error explains all {clock.round_trips} round trips of the {name}: "
+                f"its map wanders by {1000 * apart_s:.1f} ms or more"
             )
         if abs(clock.drift_ppm) > 5000:
             notes.append(f"the {name}'s clock is off by {clock.drift_ppm:.0f} ppm")

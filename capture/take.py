@@ -14,6 +14,7 @@ import msgspec
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import SensorLayout, layout_from_dict, layout_to_dict
 from firmware_host.rig import HUB
+from firmware_host.sensor_profile import Correction
 
 TAKE_FILE = "take.toml"
 DATA_FILE = "data.mcap"
@@ -48,6 +49,7 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     and for `recording_in_training` (`source_sha256` of an imported or simulated file). simulated
     is true for virtual wearers, and every figure made from the take says so. devices: who gave the
     samples; none where it was one hub. A slot that no device has is missing in all of the take.
+    corrections: what readings are to be read by, by slot; the recorded ones are as they came.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rig: dict[str, Any] = {}
     counts: dict[str, int] = {}
     devices: tuple[TakeDevice, ...] = ()
+    corrections: dict[str, Correction] = {}
 
     @property
     def sources(self) -> tuple[TakeDevice, ...]:

@@ -2,27 +2,30 @@
 
 Messages arrive late, never early, so the relation of two clocks is the *floor* under the arrival
 times: the lower convex hull of (device time, arrival time). Least squares would follow the mean
-delay instead.
+delay instead. Over a few minutes the floor is a line; over more it bends with the temperature
+of the crystals, and a map has knots (`firmware_host.floor_line`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from firmware_host.floor_line import NS_PER_S as NS_PER_S  # most of us know it from here
+from firmware_host.floor_line import (
+    WINDOW_S,
+    FloorLine,
+    Line,
+    Point,
+    edge_under_middle,
+    extend_hull,
+)
 from firmware_host.samples import Ints, RoundTrip
 
-NS_PER_S = 1_000_000_000
+Knot = tuple[int, int]  # device time, host time
 
-
-@dataclass(frozen=True, slots=True)
-class ClockPair:
-    """The device said `device_ns` in what the host received at `host_ns`."""
-
-    device_ns: int
-    host_ns: int
+KNOT_S = 30.0  # ours: what a rate changes by within it moves a map by a hundredth of a ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class ClockMap:
     """host = host_origin + rate · (device − device_origin), valid on [start, end] of the device.
 
     residual_s is the median delay above the fitted floor: how late a typical message was.
-    residual_p95_s is the 95th percentile of the same.
+    residual_p95_s is the 95th percentile of the same. knots: where there are any, straight lines
+    between them are the map, and `rate` is the mean of theirs.
     """
 
     device_origin_ns: int
@@ -40,23 +44,38 @@ class ClockMap:
     end_ns: int
     residual_s: float
     residual_p95_s: float
+    knots: tuple[Knot, ...] = ()
 
     @property
     def drift_ppm(self) -> float:
         """How much faster (+) or slower (−) the host counts than the device, in ppm."""
         return (self.rate - 1.0) * 1e6
 
+    @property
+    def drift_range_ppm(self) -> tuple[float, float]:
+        """(least, most) of the drift over the time of the map."""
+        rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(self.knots)] or [self.rate]
+        return (min(rates) - 1.0) * 1e6, (max(rates) - 1.0) * 1e6
+
     def to_host(self, device_ns: Ints) -> Ints:
         """Map (N,) device times to host monotonic times, both int64 ns."""
-        elapsed = np.asarray(device_ns, np.int64) - self.device_origin_ns
+        device = np.asarray(device_ns, np.int64)
+        if not self.knots:
+            origins = np.array([[self.device_origin_ns, self.host_origin_ns]], np.int64)
+            slopes, of = np.array([self.rate - 1.0]), np.zeros(device.shape, np.int64)
+        else:
+            origins = np.array(self.knots, np.int64)
+            steps = np.diff(origins, axis=0)
+            slopes = (steps[:, 1] - steps[:, 0]) / steps[:, 0]
+            of = np.clip(np.searchsorted(origins[:, 0], device) - 1, 0, len(slopes) - 1)
+        elapsed = device - origins[of, 0]
         # rate − 1 is ~1e-5: keep the whole nanoseconds exact and round only the correction.
-        correction = np.rint(elapsed * (self.rate - 1.0)).astype(np.int64)
-        mapped: Ints = self.host_origin_ns + elapsed + correction
+        mapped: Ints = origins[of, 1] + elapsed + np.rint(elapsed * slopes[of]).astype(np.int64)
         return mapped
 
 
 def fit_clock(device_ns: Ints, arrival_ns: Ints) -> ClockMap:
-    """Fit the floor under one-sided delays.
+    """Fit one line to the floor under one-sided delays.
 
     Args:
         device_ns: (N,) device clock, int64 ns, not decreasing.
@@ -65,15 +84,68 @@ def fit_clock(device_ns: Ints, arrival_ns: Ints) -> ClockMap:
     Raises:
         ValueError: fewer than two distinct readings, or device_ns decreases.
     """
+    device, arrival = _checked(device_ns, arrival_ns)
+    x = (device - device[0]) / NS_PER_S
+    late = (arrival - arrival[0] - (device - device[0])) / NS_PER_S
+    hull: list[Point] = []
+    for point in zip(x.tolist(), late.tolist(), strict=True):
+        extend_hull(hull, point)
+    left, right = edge_under_middle(hull)
+    return fit_floor(device, arrival, 1.0 + (right[1] - left[1]) / (right[0] - left[0]))
+
+
+def fit_curve(device_ns: Ints, arrival_ns: Ints) -> ClockMap:
+    """As `fit_clock`, bending with the floor where the readings last for longer than WINDOW_S.
+
+    Every knot is the middle of a window's line. The first and the last line go on to the ends: the
+    last one is what a `RunningClock` believes when it has seen all this.
+    """
+    device, arrival = _checked(device_ns, arrival_ns)
+    if device[-1] - device[0] < WINDOW_S * NS_PER_S:
+        return fit_clock(device, arrival)
+    knots = _knots(_lines(device, arrival), int(device[0]), int(device[-1]))
+    if len(knots) < 2:
+        return fit_clock(device, arrival)
+    (first, first_host), (last, last_host) = knots[0], knots[-1]
+    rate = 1.0 + ((last_host - first_host) - (last - first)) / (last - first)
+    curve = ClockMap(first, first_host, rate, int(device[0]), int(device[-1]), 0.0, 0.0, knots)
+    late = (arrival - curve.to_host(device)) / NS_PER_S
+    return replace(
+        curve,
+        residual_s=float(np.median(late)),
+        residual_p95_s=float(np.percentile(late, 95)),
+    )
+
+
+def _checked(device_ns: Ints, arrival_ns: Ints) -> tuple[Ints, Ints]:
     device = np.asarray(device_ns, np.int64)
     arrival = np.asarray(arrival_ns, np.int64)
     if len(device) < 2 or np.any(np.diff(device) < 0) or device[0] == device[-1]:
         raise ValueError(f"need at least 2 increasing clock readings, got {len(device)}")
-    x = (device - device[0]) / NS_PER_S
-    late = (arrival - arrival[0] - (device - device[0])) / NS_PER_S
-    left, right = _hull_edge_under_middle(x, late)
-    slope = (late[right] - late[left]) / (x[right] - x[left])
-    return fit_floor(device, arrival, float(1.0 + slope))
+    return device, arrival
+
+
+def _lines(device: Ints, arrival: Ints) -> list[Line]:
+    """The line of a window that moves on by KNOT_S, in order; shorter ones at the beginning."""
+    floor, lines, told_ns = FloorLine(), list[Line | None](), int(device[0])
+    for reading in zip(device.tolist(), arrival.tolist(), strict=True):
+        if floor.push(*reading) and reading[0] - told_ns >= KNOT_S * NS_PER_S:
+            told_ns = reading[0]
+            lines.append(floor.line)
+    floor.close()
+    return [line for line in (*lines, floor.line) if line is not None]
+
+
+def _knots(lines: Sequence[Line], start_ns: int, end_ns: int) -> tuple[Knot, ...]:
+    whole = [line for line in lines if line.middle_ns - start_ns >= 0.5 * (WINDOW_S - 1) * NS_PER_S]
+    if not whole:
+        return ()
+    last = whole.pop()
+    knots = [(start_ns, (whole or [last])[0].at(start_ns))]
+    for line in whole:
+        if knots[-1][0] < line.middle_ns < last.middle_ns:
+            knots.append((line.middle_ns, line.at(line.middle_ns)))
+    return (*knots, (last.middle_ns, last.at(last.middle_ns)), (end_ns, last.at(end_ns)))
 
 
 def fit_floor(device_ns: Ints, arrival_ns: Ints, rate: float) -> ClockMap:
@@ -94,69 +166,26 @@ def fit_floor(device_ns: Ints, arrival_ns: Ints, rate: float) -> ClockMap:
     )
 
 
-def error_bounds_s(clock: ClockMap, trips: Sequence[RoundTrip]) -> tuple[float, float]:
-    """(least, most) by which `clock` may map too late, by what round trips prove.
+def error_bounds_s(mapped_ns: Ints, trips: Sequence[RoundTrip]) -> tuple[float, float]:
+    """(least, most) by which a map may be too late, by what round trips prove.
 
     Arrivals alone cannot tell how long the fastest message took, so a fitted map is late by that.
     The hub's clock read each tick between PING and PONG: each round trip bounds the error from both
     sides, and the bounds of all hold together. least > most: no constant error explains them, so
     the map has a wrong rate or is used beyond its range. (−inf, inf) without a round trip.
+
+    mapped_ns: (T,) where the map puts the tick of each round trip.
     """
     if not trips:
         return -float("inf"), float("inf")
-    mapped = clock.to_host(np.array([1000 * trip.tick_us for trip in trips], np.int64))
     received = np.array([trip.received_ns for trip in trips], np.int64)
     sent = np.array([trip.sent_ns for trip in trips], np.int64)
-    return float(np.max(mapped - received)) / NS_PER_S, float(np.min(mapped - sent)) / NS_PER_S
+    return (
+        float(np.max(mapped_ns - received)) / NS_PER_S,
+        float(np.min(mapped_ns - sent)) / NS_PER_S,
+    )
 
 
-def _hull_edge_under_middle(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[int, int]:
-    """Indices of the lower-hull edge that spans the middle of x (Andrew's monotone chain)."""
-    hull: list[int] = []
-    for i in range(len(x)):
-        if hull and x[hull[-1]] == x[i]:
-            if y[hull[-1]] <= y[i]:
-                continue
-            hull.pop()
-        while len(hull) >= 2 and _turns_up(x, y, hull[-2], hull[-1], i) <= 0:
-            hull.pop()
-        hull.append(i)
-    middle = 0.5 * (x[0] + x[-1])
-    for left, right in pairwise(hull):
-        if x[right] >= middle:
-            return left, right
-    return hull[-2], hull[-1]
-
-
-def _turns_up(x: NDArray[np.float64], y: NDArray[np.float64], a: int, b: int, c: int) -> float:
-    return float((x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]))
-
-
-class RunningClock:
-    """A causal clock map for live use: the lowest delay seen lately, at rate one.
-
-    Keeps the minimum of (arrival − device) over the last `window_s`, in buckets, so that drift of
-    tens of ppm moves it by well under a millisecond and one late message never does.
-    """
-
-    def __init__(self, window_s: float = 20.0, buckets: int = 20) -> None:
-        self._bucket_ns = int(window_s / buckets * NS_PER_S)
-        self._buckets = buckets
-        self._floors: list[tuple[int, int]] = []  # (bucket number, lowest offset in it)
-
-    def update(self, device_ns: int, arrival_ns: int) -> None:
-        """Take one pair; pairs come in order of arrival."""
-        offset = arrival_ns - device_ns
-        bucket = arrival_ns // self._bucket_ns
-        if self._floors and self._floors[-1][0] == bucket:
-            self._floors[-1] = (bucket, min(offset, self._floors[-1][1]))
-            return
-        self._floors.append((bucket, offset))
-        del self._floors[: -self._buckets]
-
-    def to_host(self, device_ns: Ints) -> Ints:
-        """Map (N,) device times. Raises ValueError before the first `update`."""
-        if not self._floors:
-            raise ValueError("the clock has seen no reading yet")
-        mapped: Ints = np.asarray(device_ns, np.int64) + min(low for _, low in self._floors)
-        return mapped
+def tick_ns(trips: Sequence[RoundTrip]) -> Ints:
+    """(T,) what the device's clock showed in each round trip, ns."""
+    return np.array([1000 * trip.tick_us for trip in trips], np.int64)

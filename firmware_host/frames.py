@@ -15,6 +15,8 @@ MAX_FRAME = 1024  # bytes on the wire, delimiter included
 MAX_PAYLOAD = 1000  # what certainly fits: 1 kind, 2 CRC, 5 COBS codes and 1 delimiter more
 DELIMITER = b"\0"
 _CRC_SEED = 0xFFFF
+_SHORTEST = 4  # between delimiters: one COBS code, kind and CRC
+_SCRAPS = tuple(Garbage(size + 1) for size in range(_SHORTEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ class FrameDecoder:
         found: list[Frame | Garbage] = []
         *runs, rest = (self._buffer + data).split(DELIMITER)
         for run in runs:
+            if len(run) < _SHORTEST and not self._overlong:
+                found.append(_SCRAPS[len(run)])  # a line of zeros is not to cost more than frames
+                continue
             run = self._give_up_overlong(run, found)
             found.append(Garbage(len(run) + 1) if self._overlong else _unwrap(run))
             self._overlong = False

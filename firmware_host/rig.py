@@ -26,7 +26,7 @@ faces = "tcp://127.0.0.1:5570"
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -37,11 +37,15 @@ DEFAULT_BAUD = 921_600
 
 
 class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One sensor hub. `baud` only matters on a real UART."""
+    """One sensor hub. `baud` only matters on a real UART.
+
+    sensor_profile: file of `imusic calibrate-sensors`, beside rig.toml where no folder is named.
+    """
 
     url: str
     baud: int = DEFAULT_BAUD
     required: bool = True
+    sensor_profile: str = ""
 
 
 HUB = "hub"
@@ -68,6 +72,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     the layout each of its sensors is, in the order of its sensors, or by their number (of a hub,
     also by its own name for it); sensors without a slot are not used. Without any slot it can be
     watched and identified, but not recorded; only the hub of `[hub]` names its slots itself.
+    sensor_profile: as of a hub.
     """
 
     name: str
@@ -77,6 +82,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     id: str = ""
     required: bool = True
     slots: tuple[str, ...] | dict[str, str] = ()
+    sensor_profile: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name in _TAKEN_NAMES:
@@ -188,7 +194,15 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if self.hub is None:
             return self.devices
         hub = self.hub
-        return (DeviceConfig(name=HUB, url=hub.url, baud=hub.baud, required=hub.required),)
+        return (
+            DeviceConfig(
+                name=HUB,
+                url=hub.url,
+                baud=hub.baud,
+                required=hub.required,
+                sensor_profile=hub.sensor_profile,
+            ),
+        )
 
     @property
     def unserved(self) -> tuple[str, ...]:
@@ -254,15 +268,31 @@ def _check_slots(devices: tuple[DeviceConfig, ...], layout: SensorLayout) -> Non
 
 
 def read_rig(path: Path) -> Rig:
-    """Read `rig.toml`. Raises ConfigError naming the file, the key and what was expected."""
+    """Read `rig.toml`. Raises ConfigError naming the file, the key and what was expected.
+
+    Files that it names lie beside it.
+    """
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Rig)
+        rig = msgspec.toml.decode(path.read_bytes(), type=Rig)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot read the rig: {error.strerror}", "write one, or try --rig sim.toml"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    hub = None if rig.hub is None else _beside(path, rig.hub)
+    devices = tuple(_beside(path, device) for device in rig.devices)
+    return msgspec.structs.replace(rig, hub=hub, devices=devices)
+
+
+Named = TypeVar("Named", HubConfig, DeviceConfig)
+
+
+def _beside(path: Path, device: Named) -> Named:
+    if not device.sensor_profile:
+        return device
+    profile = str(path.parent / device.sensor_profile)
+    return msgspec.structs.replace(device, sensor_profile=profile)
 
 
 def rig_to_dict(rig: Rig) -> dict[str, Any]:

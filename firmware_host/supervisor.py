@@ -121,6 +121,17 @@ class DeviceLink:
         return self.config.name
 
     @property
+    def sensors(self) -> tuple[int, ...]:
+        """Which of its sensors serve the slots of `info`, by their numbers."""
+        return self._sensors
+
+    @property
+    def sensor_names(self) -> tuple[str, ...]:
+        """The same by its own names for them; by their numbers where it has none."""
+        own = self._known.slots if self._known else ()
+        return tuple(own[i] if i < len(own) else str(i) for i in self._sensors)
+
+    @property
     def silent(self) -> tuple[str, ...]:
         """Slots that give nothing, of a device that is there."""
         return self._slots.silent if self._slots else ()

@@ -45,6 +45,10 @@ VERBS: dict[str, Verb] = {
     "stream": Verb("firmware_host.cli", "Record", "Watch a device or a rig, slot by slot."),
     "identify": Verb("firmware_host.cli", "Record", "Find which sensor sits where, by taps."),
     "hub": Verb("firmware_host.cli", "Record", "Tell what a sensor hub is, and configure it."),
+    "calibrate-sensors": Verb(
+        "firmware_host.calibrate_cli", "Record", "Find what each sensor reads wrong, at rest."
+    ),
+    "check": Verb("capture.check_cli", "Record", "Tell of each slot whether it is fit to record."),
     "record": Verb("capture.cli", "Record", "Record every source of a rig into a new take."),
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),
     "align": Verb("capture.cli", "Record", "Map all clocks of a take to one timeline."),

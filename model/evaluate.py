@@ -7,7 +7,7 @@ Rest and routine are left out: nothing moves there but the head. Figures are tho
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.merging import in_order
+from capture.merging import SlotReader
 from capture.recording import Recording
 from capture.resample import TICK_HZ, rows_of, tick_before
 from capture.sync import Alignment, align, aligned_faces, sample_times_s
@@ -146,14 +146,10 @@ def seen_around(
     time_ns = np.rint(times * 1e9).astype(np.int64) + alignment.origin_ns
     ticks = tick_before(host_ns)
     last, first = int(ticks[-1]), int(ticks[0]) - HISTORY_ROWS
-    order = predictor.slot_order
-    rows = rows_of(
-        time_ns,
-        in_order(recording.accel_m_s2, order),
-        in_order(recording.gyro_rad_s, order),
-        first,
-        last - first + 1,
-    )
+    take = recording.take
+    reader = SlotReader(checkpoint.layout.names, take.sensor_layout.names, take.corrections)
+    accel, gyro = reader.read(recording.accel_m_s2, recording.gyro_rad_s)
+    rows = rows_of(time_ns, accel, gyro, first, last - first + 1)
     return features(rows, predictor.layout, predictor.calibration), ticks - first
 
 
@@ -162,7 +158,14 @@ def _calibrated(recording: Recording, checkpoint: Checkpoint) -> Predictor:
     opening: Opening = opening_of(recording.take)
     take = recording.take
     devices = [device.slots for device in take.sources]
-    predictor = Predictor(checkpoint, take.sensor_layout, _unmoved, opening, devices=devices)
+    predictor = Predictor(
+        checkpoint,
+        take.sensor_layout,
+        _unmoved,
+        opening,
+        devices=devices,
+        corrections=take.corrections,
+    )
     for block in recording.blocks():
         predictor.push(block)
         predictor.frame_at(block.arrival_ns)

@@ -24,6 +24,7 @@ from firmware_host.errors import ConfigError
 from firmware_host.layout import SensorLayout, select
 from firmware_host.link_events import RigEvent
 from firmware_host.rig import DeviceConfig, Rig
+from firmware_host.rig_profiles import read_profiles
 from firmware_host.samples import Gap, Garbage, HubInfo, ImuBlock
 from firmware_host.stream import events
 from firmware_host.supervisor import DeviceLink, RigLinks
@@ -73,6 +74,7 @@ class LiveFace:
     ) -> None:
         select_slots(checkpoint.layout, rig.sensor_layout)  # refuse now, not in the first second
         rig.check_assigned()
+        self._corrections = read_profiles(rig).corrections
         if rig.sensor_layout.reference in rig.unserved:
             raise ConfigError(
                 f"no device of the rig serves {rig.sensor_layout.reference!r}",
@@ -123,11 +125,16 @@ class LiveFace:
             postponed=self._postponed,
             wearer=self._wearer,
             devices=devices,
+            corrections=self._corrections,
         )
         self._driver = Driver(predictor)
 
     def take_began(self, take: Take) -> None:
-        """Rest and routine are where the take's segments say, as `imusic predict` reads them."""
+        """Rest and routine are where the take's segments say, as `imusic predict` reads them.
+
+        Of a replayed take, so are its corrections; of one that is recorded they are the rig's.
+        """
+        self._corrections = take.corrections
         self._opening, self._postponed = opening_of(take), False
         if self._driver is not None:
             self._driver.predictor.begin(self._opening)
@@ -256,7 +263,7 @@ async def _listen(rig: Rig, face: LiveFace, on_notice: Callable[[Notice], None] 
         if on_notice is not None and (line := link.notice(event)) is not None:
             on_notice(Notice(link.name, *line))
 
-    async with RigLinks(rig.sources, take) as links:
+    async with RigLinks(read_profiles(rig).sources, take) as links:
         await links.follow(rig.session.lost_after_s)
 
 

@@ -87,6 +87,7 @@ def predict_recording(
         opening_of(take),
         wearer=wearer,
         devices=[device.slots for device in take.sources],
+        corrections=take.corrections,
     )
     expected = max(1, int((recording.arrival_ns[-1] - recording.arrival_ns[0]) * 6e-8))
     frames = []

@@ -7,7 +7,7 @@ The clock is the caller's: the host's monotonic clock live, the recorded one off
 pushes and ticks give the same faces, which is how offline equals live.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from capture.merging import Merger
 from capture.resample import TICK_HZ, RowBuffer, tick_of
 from firmware_host.layout import SensorLayout, Slot
 from firmware_host.samples import Floats, ImuBlock
+from firmware_host.sensor_profile import Correction
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
 from model.features import HISTORY_ROWS, features
@@ -73,6 +74,7 @@ class Predictor:
         opening: when the wearer rests and does the routine.
         postponed: the opening has yet to begin; only its length counts, and `begin` says the rest.
         wearer: the profile of who wears the sensors; None of a stranger.
+        corrections: of the readings, by slot (`capture.merging`).
         devices: the slots of each device whose blocks are pushed, where there are several; by
             default one that has all of `worn`, in that order.
 
@@ -90,10 +92,11 @@ class Predictor:
         postponed: bool = False,
         wearer: Wearer | None = None,
         devices: Sequence[tuple[str, ...]] = (),
+        corrections: Mapping[str, Correction] | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._order = select_slots(checkpoint.layout, worn)
-        self._merger = Merger(checkpoint.layout.names, devices or (worn.names,))
+        self._merger = Merger(checkpoint.layout.names, devices or (worn.names,), corrections)
         self._layout = _fitted_layout(checkpoint.layout, worn)
         self._denoise = denoise
         self._opening = opening or Opening()
@@ -139,11 +142,6 @@ class Predictor:
     def calibration(self) -> Calibration:
         """What is believed about bias and mounting so far, in the checkpoint's slot order."""
         return self._calibration
-
-    @property
-    def slot_order(self) -> tuple[int, ...]:
-        """For each slot of the checkpoint its index in what is worn, −1 where it is not."""
-        return self._order
 
     @property
     def layout(self) -> SensorLayout:

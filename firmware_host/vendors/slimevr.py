@@ -56,6 +56,8 @@ SILENT_NS = 1_000_000_000  # the server's own measure; trackers send heartbeats 
 _MAX_LOST = 100_000  # more at a time is no loss but nonsense: a tracker gives up after 3 s
 _MAX_QUAT_AGE_NS = 100_000_000  # older, it no longer says where gravity points
 _PINGS_REMEMBERED = 8
+# No network repeats so much at a stretch: a number that damage raised must not silence a tracker.
+_LATE_IN_A_ROW = 64
 _MAX_REPLIES = 256  # nobody sends so many at once; they go out after every datagram
 _WORKING = 1
 _UP = np.array((0.0, 0.0, GRAVITY_M_S2))
@@ -79,6 +81,7 @@ class SlimeTracker:
         self._handshake = Handshake("", "")
         self._sensors = 1
         self._number: int | None = None  # of the last packet
+        self._late_in_a_row = 0
         self._heard_ns = 0
         self._alive_ns: int | None = None  # when the last heartbeat was due
         self._pings: dict[int, int] = {}  # number -> when it was sent
@@ -143,14 +146,17 @@ class SlimeTracker:
     def _is_next(self, number: int, size: int, events: list[VendorEvent]) -> bool:
         last = self._number
         if last is not None and number <= last:
-            events.append(Duplicate(number))
-            return False
+            self._late_in_a_row += 1
+            if self._late_in_a_row < _LATE_IN_A_ROW:
+                events.append(Duplicate(number))
+                return False
+            last = None
         if last is not None and number - last > _MAX_LOST:
             events.append(Garbage(size))
             return False
         if last is not None and number > last + 1:
             events.append(PacketsLost(number - last - 1))
-        self._number = number
+        self._number, self._late_in_a_row = number, 0
         return True
 
     def _take(self, packet: Packet, events: list[VendorEvent], time_ns: int) -> None:

@@ -56,6 +56,7 @@ _ARGUMENTS: dict[str, tuple[int, ...] | None] = {
     "F": None,  # error
 }
 _END = b"\n"
+_EMPTY = Garbage(1)
 _BINARY = 0x80
 _TIME = struct.Struct("<Q")
 _ESCAPES = re.compile(rb"\xdb(.?)", re.DOTALL)
@@ -105,6 +106,9 @@ class XimuDecoder:
         found: list[DataMessage | JsonMessage | Garbage] = []
         *runs, rest = (self._buffer + data).split(_END)
         for run in runs:
+            if not run and not self._is_overlong:
+                found.append(_EMPTY)  # a line of line feeds is not to cost more than messages
+                continue
             run = self._give_up_overlong(run, found)
             message = None if self._is_overlong else decode_message(run)
             found.append(message or Garbage(len(run) + 1))

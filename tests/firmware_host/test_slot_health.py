@@ -163,3 +163,12 @@ def test_what_advertises_is_known_by_its_service_or_else_its_name(services, name
 def test_names_cannot_steer_a_terminal(text):
     assert printable(text).isprintable()
     assert len(printable(text)) == len(text)
+
+
+def test_a_device_without_rates_is_neither_silent_nor_beyond_being_stuck():
+    values = readings(400)
+    values[..., 3:] = np.nan
+    values[300:, 1] = values[299, 1]
+    watch, now_ns = played(values)
+    assert [state.verdict for state in watch.slots(now_ns)] == ["ok", "stuck", "ok"]
+    assert all(state.missing == 0 for state in watch.slots(now_ns))

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_host.clock import NS_PER_S, RunningClock
+from firmware_host.clock import NS_PER_S
 from firmware_host.link_events import SlotsBack, SlotsSilent
+from firmware_host.running_clock import RunningClock
 from firmware_host.samples import Gap, Garbage, HubInfo, HubStatus, ImuBlock
 from firmware_host.supervision import (
     LONGEST_RETRY_S,

@@ -21,6 +21,7 @@ from capture.take import read_take, write_take
 from capture.wire import TOPIC, decode, frame_from_message
 from firmware_host.layout import layout_to_dict
 from firmware_host.rig import HubConfig, PublishConfig, Rig, SessionConfig, write_rig
+from firmware_host.sensor_profile import Correction
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -100,13 +101,36 @@ def collect(address: str, stop: threading.Event) -> list[bytes]:
     return found
 
 
-def test_a_replay_publishes_over_zeromq_what_predict_writes(demo_run, tmp_path):
+def corrected(take: Path, folder: Path) -> Path:
+    """The same take, two sensors of which are known to read wrong."""
+    copy = folder / "corrected"
+    shutil.copytree(take, copy)
+    wrong = Correction(accel_offset_m_s2=(0.4, -0.3, 0.2), gyro_bias_rad_s=(0.05, 0.0, -0.05))
+    corrections = {"zygomaticus_left": wrong, "mentalis": wrong}
+    write_take(msgspec.structs.replace(read_take(copy), corrections=corrections), copy)
+    return copy
+
+
+def test_what_sensors_are_known_to_read_wrong_changes_the_face(demo_run, tmp_path):
+    take = Path(demo_run["outputs"]["take"])
+    faces = []
+    for name, read in (("as-it-came", take), ("corrected", corrected(take, tmp_path))):
+        done = imusic("predict", read, "--out", tmp_path / f"{name}.npz")
+        assert done.returncode == 0, done.stderr
+        faces.append(np.load(tmp_path / f"{name}.npz", allow_pickle=False)["weights"])
+    assert faces[0].shape == faces[1].shape
+    assert np.abs(faces[0] - faces[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_a_replay_publishes_over_zeromq_what_predict_writes(demo_run, tmp_path, is_corrected):
     from concurrent.futures import ThreadPoolExecutor
 
     from model.checkpoint import load_checkpoint
     from model.live import live
 
-    take = demo_run["outputs"]["take"]
+    take = Path(demo_run["outputs"]["take"])
+    take = corrected(take, tmp_path) if is_corrected else take
     done = imusic("predict", take, "--out", tmp_path / "face.npz", "--json")
     assert done.returncode == 0, done.stderr
     offline = np.load(tmp_path / "face.npz", allow_pickle=False)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from firmware_host.errors import ConfigError
 from firmware_host.layout import FACE_12, SensorLayout, Slot, select
 from firmware_host.samples import ImuBlock
+from firmware_host.sensor_profile import Correction
 from model.driving import Driver, drive
 from model.predictor import Opening, Predictor
 
@@ -232,3 +233,32 @@ def test_a_head_that_turns_when_its_sensor_falls_silent_turns_on_for_a_moment_on
     frames = list(driver.frames_until(sent[-1].arrival_ns + 3_000_000_000))
     assert 0.5 < max(heading(frame) for frame in frames) < 0.5 + 0.5 * 0.3
     np.testing.assert_array_equal(frames[-1].quat_world_from_head, frames[-60].quat_world_from_head)
+
+
+def test_corrections_give_the_faces_of_sensors_that_read_right(checkpoint, blocks):
+    """Offsets, scales and biases that a sensor profile knows leave no trace."""
+    rng = np.random.default_rng(4)
+    flaws = {
+        slot: Correction(
+            accel_offset_m_s2=tuple(rng.uniform(-0.5, 0.5, 3)),
+            accel_matrix=tuple(map(tuple, np.diag(rng.uniform(0.97, 1.03, 3)).tolist())),
+            gyro_bias_rad_s=tuple(rng.uniform(-0.03, 0.03, 3)),
+        )
+        for slot in FACE_12.names[::2]
+    }
+    right = blocks(3.0)
+    wrong = [replace(block, **_misread(block, flaws)) for block in right]
+    expected = weights(drive(predictor(checkpoint), right))
+    corrected = Predictor(checkpoint, FACE_12, listens, OPENING, corrections=flaws)
+    np.testing.assert_allclose(weights(drive(corrected, wrong)), expected, atol=2e-4)
+    assert np.abs(weights(drive(predictor(checkpoint), wrong)) - expected).max() > 0.002
+
+
+def _misread(block, flaws):
+    accel, gyro = block.accel_m_s2.copy(), block.gyro_rad_s.copy()
+    for slot, flaw in flaws.items():
+        at = FACE_12.names.index(slot)
+        scale = np.diag(np.array(flaw.accel_matrix))
+        accel[:, at] = accel[:, at] / scale + flaw.accel_offset_m_s2
+        gyro[:, at] += flaw.gyro_bias_rad_s
+    return {"accel_m_s2": accel, "gyro_rad_s": gyro}

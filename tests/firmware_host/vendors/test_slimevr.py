@@ -261,3 +261,14 @@ def test_a_bundle_of_empty_or_endless_packets_is_bounded():
     cut = decode_datagram(bundle(1, rotation(0, 1, 0, 0, 0))[:-3])
     assert SlimeTracker({MAC}, "").receive(b"\0" * 11, 1) == [Garbage(11)]
     assert cut == (1, [Malformed(2 + len(rotation(0, 1, 0, 0, 0)) - 3)])
+
+
+def test_a_number_that_damage_raised_does_not_silence_a_tracker_for_good():
+    tracker = linked()
+    tracker.receive(rotation(0, 1, 0, 0, 0, 10), 1)
+    tracker.receive(rotation(0, 1, 0, 0, 0, 90_000), 2)
+    heard = [tracker.receive(rotation(0, 1, 0, 0, 0, 11 + k), 3 + k) for k in range(70)]
+    blocks = [any(isinstance(event, ImuBlock) for event in found) for found in heard]
+    assert heard[0] == [Duplicate(11)]
+    assert blocks == [False] * 63 + [True] * 7
+    assert tracker.receive(rotation(0, 1, 0, 0, 0, 40), 99) == [Duplicate(40)]
