@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from capture.arkit_source import ArkitSource
 from capture.disk import Call, DiskThread, Overrun, disk_error
-from capture.livelink import VERSION
+from capture.phone_apps import APPS, decoder
+from capture.phone_faces import PhoneFace
+from capture.phone_source import PhoneSource
 from capture.recorder import Recorder, State
 from capture.take import Segment, Take, new_take
 from capture.take_writer import TakeWriter, new_take_folder
@@ -161,7 +162,7 @@ class _Session:
         tasks: dict[str, asyncio.Task[None]] = {}
         async with contextlib.AsyncExitStack() as stack:
             if self._rig.phone is not None:
-                source = ArkitSource(self._rig.phone.bind, self._rig.phone.port)
+                source = PhoneSource(self._rig.phone)
                 await stack.enter_async_context(source)
                 tasks[PHONE] = asyncio.create_task(self._listen_to_phone(source))
                 stack.push_async_callback(_cancelled, tasks[PHONE])
@@ -213,12 +214,15 @@ class _Session:
         self._info = info
         return True
 
-    async def _listen_to_phone(self, source: ArkitSource) -> None:
+    async def _listen_to_phone(self, source: PhoneSource) -> None:
+        faces = decoder(source.config)
         async for data, arrival_ns in source:
-            self._keep("phone_datagram", data, arrival_ns)
-            if data[:1] == bytes([VERSION]):
-                self._meter.faces += 1
-                self._recorder.heard(PHONE, arrival_ns)
+            self._keep("phone_bytes", data, arrival_ns)
+            for found in faces.receive(data, arrival_ns):
+                self._keep("phone_face", found, arrival_ns)
+                if isinstance(found, PhoneFace):
+                    self._meter.faces += 1
+                    self._recorder.heard(PHONE, arrival_ns)
 
     def _keep(self, method: str, *args: Any, **kwargs: Any) -> None:
         if self._disk is None:
@@ -406,10 +410,8 @@ def _missing_hint(missing: Collection[str], rig: Rig) -> str:
     if HUB in missing:
         hints.append(f"check the hub at {rig.hub.url}")
     if PHONE in missing and rig.phone is not None:
-        hints.append(
-            f"let Live Link Face (ARKit mode) send to this computer, port {rig.phone.port}, and "
-            "check the firewall"
-        )
+        setup = APPS[rig.phone.app].setup
+        hints.append(f"{setup}, port {rig.phone.listen_port}, and check the firewall")
     return "; ".join(hints) + f"; or pass --allow-missing {sorted(missing)[0]}"
 
 

@@ -3,8 +3,10 @@
 Column names are matched without regard to case. The file states no frame rate: it is inferred from
 the timecode, whose frames count at the nominal rate. Weights stay as written, also a little beyond
 [0, 1]; what lies far beyond it is another unit or damage and is refused.
-Files whose header is PascalCase label the four sideways shapes (jaw and mouth, left and right)
-opposite to UDP and to native ARKit, so those pairs are exchanged when such a file is read.
+Files whose header is PascalCase, which are the app's own, label the four sideways shapes (jaw and
+mouth, left and right) opposite to UDP and to native ARKit, so those pairs are exchanged when such a
+file is read. Their angles have the app's signs (`capture.livelink`) and come out as
+`capture.phone_faces` defines them; angles of other writers stay as written.
 """
 
 import csv
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES, INDEX, MAX_WEIGHT, canonical_name
+from capture.livelink import EYE_SIGNS, HEAD_SIGNS
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 
@@ -348,12 +351,16 @@ def _assemble(
         weights = swap_sideways_pairs(weights)
     head = _optional(names, values, HEAD_COLUMNS)
     eyes = _optional(names, values, EYE_COLUMNS)
+    eyes = None if eyes is None else eyes.reshape(-1, 2, 3)
+    if _is_pascal(names):
+        head = None if head is None else head * HEAD_SIGNS
+        eyes = None if eyes is None else eyes * EYE_SIGNS
     return LiveLinkRecording(
         time_s=time_s,
         weights=weights,
         tracked=tracked,
         head_yaw_pitch_roll=head,
-        eyes_yaw_pitch_roll=None if eyes is None else eyes.reshape(-1, 2, 3),
+        eyes_yaw_pitch_roll=eyes,
         rate_hz=rate,
         sha256=sha256,
         sideways_swapped=swapped,
@@ -396,19 +403,16 @@ def write_livelink_csv(
         time_s: (M,) seconds; the timecode begins at midnight plus time_s.
         weights: (M, 52) canonical order.
         tracked: (M,); rows without a face become `TC,0`.
-        head_yaw_pitch_roll: (M, 3) yaw, pitch, roll.
-        eyes_yaw_pitch_roll: (M, 2, 3).
+        head_yaw_pitch_roll: (M, 3) yaw, pitch, roll in rad, as `capture.phone_faces` defines them.
+        eyes_yaw_pitch_roll: (M, 2, 3) likewise.
         rate_hz: nominal rate of the timecode.
     """
     count = len(time_s)
     seen = np.ones(count, np.bool_) if tracked is None else tracked
     head = np.zeros((count, 3)) if head_yaw_pitch_roll is None else head_yaw_pitch_roll
-    eyes = (
-        np.zeros((count, 6))
-        if eyes_yaw_pitch_roll is None
-        else eyes_yaw_pitch_roll.reshape(count, 6)
-    )
-    table = np.concatenate([swap_sideways_pairs(weights), head, eyes], axis=1)
+    eyes = np.zeros((count, 2, 3)) if eyes_yaw_pitch_roll is None else eyes_yaw_pitch_roll
+    angles = [head * HEAD_SIGNS, (eyes * EYE_SIGNS).reshape(count, 6)]
+    table = np.concatenate([swap_sideways_pairs(weights), *angles], axis=1)
     names = [name[0].upper() + name[1:] for name in ARKIT_NAMES]
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)

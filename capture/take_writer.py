@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from capture import livelink, schemas
 from capture.blendshapes import ARKIT_NAMES
 from capture.channels import CLOCK, FACE, HEALTH, MARKERS, PHONE_RAW, SAMPLES, TOPICS, open_channels
+from capture.phone_faces import Malformed, PhoneFace
 from capture.take import DATA_FILE, Take, write_take
 from firmware_host.clock import NS_PER_S
 from firmware_host.samples import (
@@ -100,6 +101,7 @@ class TakeWriter:
         self._writer = open_channels(self._file, self._slots, chunk_bytes)
         self._channels = {topic: number for number, topic in enumerate(TOPICS, 1)}
         self._flushed_ns = self._synced_ns = 0
+        self._sender: tuple[str, bool] | None = None
         self._clocked_ns = dict.fromkeys(schemas.CLOCK_SOURCES, 0)
 
     @property
@@ -156,31 +158,41 @@ class TakeWriter:
         self.counts["blocks"] = int(block[-1]) + 1
         self._clock("hub", int(tick_us[-1]) * 1000, int(arrival_ns[-1]))
 
-    def phone_datagram(self, data: bytes, arrival_ns: int) -> None:
-        """Keep a datagram, and the face in it or why there is none."""
+    def phone_bytes(self, data: bytes, arrival_ns: int) -> None:
+        """Keep a datagram of the phone, or what one read of its stream gave."""
         self._add(PHONE_RAW, arrival_ns, data)
         self.counts["datagrams"] += 1
-        packet = livelink.decode(data)
-        if isinstance(packet, livelink.Malformed):
+
+    def phone_face(self, found: PhoneFace | Malformed, arrival_ns: int) -> None:
+        """Keep what the phone's bytes meant: a face, or why there is none.
+
+        A face whose app sends no time has its arrival in the place of the phone's clock; the take
+        says so once, in `health`, as it says who sends.
+        """
+        if isinstance(found, Malformed):
             self.counts["datagrams_malformed"] += 1
-            self.health("malformed", arrival_ns, source="phone", reason=packet.reason)
+            self.health("malformed", arrival_ns, source="phone", reason=found.reason)
             return
-        tracked = packet.weights is not None
-        head = eyes = weights = None
-        if tracked:
-            weights = np.asarray(packet.weights)[None]
-            head = np.asarray(packet.head_yaw_pitch_roll)[None]
-            eyes = np.asarray(packet.eyes_yaw_pitch_roll)[None]
+        self._tell_sender(found)
+        unknown = np.full((1, len(ARKIT_NAMES)), np.nan)
+        head, eyes = found.head_yaw_pitch_roll, found.eyes_yaw_pitch_roll
         self.faces(
-            np.array([livelink.device_time_ns(packet)]),
-            np.array([arrival_ns]),
-            np.full((1, len(ARKIT_NAMES)), np.nan) if weights is None else weights,
-            np.array([tracked]),
-            head,
-            eyes,
-            frame=(packet.frame_number, packet.rate_numerator, packet.rate_denominator),
-            sub_frame=packet.sub_frame,
+            np.array([found.arrival_ns if found.device_ns is None else found.device_ns]),
+            np.array([found.arrival_ns]),
+            unknown if found.weights is None else found.weights[None],
+            np.array([found.tracked]),
+            None if head is None else head[None],
+            None if eyes is None else eyes[None],
+            frame=found.frame,
+            sub_frame=found.sub_frame,
         )
+
+    def _tell_sender(self, face: PhoneFace) -> None:
+        """Say in `health` who sends faces, at first and whenever it is another."""
+        told = (face.sender, face.device_ns is not None)
+        if told != self._sender:
+            self._sender = told
+            self.health("phone", face.arrival_ns, sender=told[0], tells_time=told[1])
 
     def faces(
         self,

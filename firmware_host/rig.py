@@ -7,7 +7,7 @@ layout = "face-12"
 url = "serial:/dev/ttyACM0"
 
 [phone]
-port = 11111
+app = "livelink"
 
 [session]
 subject = "p01"
@@ -19,7 +19,7 @@ faces = "tcp://127.0.0.1:5570"
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,16 +35,61 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     required: bool = True
 
 
-class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An iPhone running Live Link Face in ARKit mode, sending UDP to this host."""
+PhoneAppName = Literal["livelink", "ifacialmocap", "facemotion3d", "facecap", "vtube-studio"]
+# Where each app sends to unless it is told otherwise, by its maker's documents.
+PHONE_PORTS: dict[str, int] = {
+    "livelink": 11111,
+    "ifacialmocap": 49983,
+    "facemotion3d": 49993,
+    "facecap": 8080,
+    "vtube-studio": 11125,
+}
+PHONE_TCP_PORT = 49986
 
+
+class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A phone that sends faces to this host (docs/phones.md).
+
+    port: where it sends to; None takes what is usual for the app, 0 a free one. address: the
+    phone's, `HOST` or `HOST:PORT`: asked for faces where the app wants to be asked, and then the
+    only sender listened to. mirrored: the app is set to show a mirror image.
+    """
+
+    app: PhoneAppName = "livelink"
     bind: str = "0.0.0.0"
-    port: int = 11111
+    port: int | None = None
+    transport: Literal["udp", "tcp"] = "udp"
+    address: str = ""
+    mirrored: bool = False
     required: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
+        if self.port is None:
+            usual = PHONE_TCP_PORT if self.transport == "tcp" else PHONE_PORTS[self.app]
+            msgspec.structs.force_setattr(self, "port", usual)
+        if not 0 <= self.listen_port <= 65535:
             raise ValueError(f"phone.port must be in [0, 65535], got {self.port}")
+        if self.transport == "tcp" and self.app not in ("ifacialmocap", "facemotion3d"):
+            raise ValueError(f"phone.transport: {self.app} speaks no tcp")
+        if not self.address and (self.transport == "tcp" or self.app == "vtube-studio"):
+            raise ValueError(
+                f"phone.address: give the phone's IP; {self.app} must be asked for faces"
+            )
+        if self.address:
+            self.endpoint(0)
+
+    @property
+    def listen_port(self) -> int:
+        """`port`, which is a number once this is made."""
+        assert self.port is not None
+        return self.port
+
+    def endpoint(self, usual_port: int) -> tuple[str, int]:
+        """(host, port) of the phone. Raises ValueError where `address` is none."""
+        host, colon, port = self.address.partition(":")
+        if not host or (colon and not (port.isdecimal() and 0 < int(port) <= 65535)):
+            raise ValueError(f"phone.address: expected HOST or HOST:PORT, got {self.address!r}")
+        return host, int(port) if colon else usual_port
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
