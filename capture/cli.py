@@ -1,5 +1,6 @@
 """Verbs about takes: record, recover, align, import, info, list."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Record takes, and look after them.")
 import_app = typer.Typer(help="Make takes from recordings made elsewhere.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
+
+
+class LiveLinkTruth(StrEnum):
+    """The CSVs of a take of Live Link Face."""
+
+    CAL = "cal"
+    RAW = "raw"
+    PLAIN = "plain"
+
 
 LOST = 3
 INTERRUPTED = 130
@@ -187,8 +197,15 @@ def samples(
 
 @import_app.command()
 def livelink(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A Live Link Face CSV.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.csv|DIR", help="A Live Link Face CSV, or a take's folder."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
+    truth: Annotated[
+        LiveLinkTruth | None,
+        typer.Option(help="Of a folder: with or without the neutral face taken off. Default: cal."),
+    ] = None,
     swap_sideways: Annotated[
         bool | None,
         typer.Option(
@@ -197,13 +214,14 @@ def livelink(
         ),
     ] = None,
 ) -> None:
-    """Make a take of the faces in a Live Link Face CSV, without samples.
+    """Make a take of the faces that Live Link Face recorded on the phone, without samples.
 
     Example: imusic import livelink MySlate_1_iPhone.csv --out takes/slate-1
     """
-    from capture.importers import import_livelink_csv
+    from capture.livelink_import import import_livelink
 
-    _tell(import_livelink_csv(file, out, swap_sideways), out)
+    which = None if truth is None else truth.value
+    _tell(import_livelink(file, out, which, swap_sideways), out)
 
 
 def _json(value: Any) -> str:

@@ -50,8 +50,9 @@ _TIMECODE = re.compile(r"(\d{1,6}):([0-5]?\d):([0-5]?\d)[:;](\d{1,6}(?:\.\d+)?)"
 class LiveLinkRecording:
     """A recording of ARKit weights.
 
-    time_s: (M,) seconds since the first row, increasing. weights: (M, 52) in canonical order as
-    recorded (not clipped), NaN where `tracked` is False. head_yaw_pitch_roll: (M, 3) rad and
+    time_s: (M,) seconds since the first row, increasing. timecode_s: (M,) seconds of the day by the
+    timecode, running on past midnight. weights: (M, 52) in canonical order as recorded (not
+    clipped), NaN where `tracked` is False. head_yaw_pitch_roll: (M, 3) rad and
     eyes_yaw_pitch_roll: (M, 2, 3) rad, or None where the file has none; NaN in rows without a face.
     rate_hz: the nominal rate of the timecode, which need not be the rate of the rows.
     """
@@ -64,6 +65,7 @@ class LiveLinkRecording:
     rate_hz: float
     sha256: str
     sideways_swapped: bool
+    timecode_s: Times
     notes: tuple[str, ...] = ()
 
     def clipped(self) -> Floats:
@@ -110,12 +112,18 @@ def read_livelink_csv(
     notes: list[str] = []
     rate = rate_hz or _infer_rate([row.clock for row in rows], notes)
     rows = _within_rate(rows, rate, notes, path)
-    time_s, kept = _elapsed(rows, rate, notes, path)
+    stamps_s, kept = _stamps(rows, rate, notes, path)
     rows = [rows[i] for i in kept]
     values = _table(rows, len(names))
     _check_weights(names, rows, values, path)
     swapped = _is_pascal(names) if swap_sideways is None else swap_sideways
-    return _assemble(names, values, time_s, rate, swapped, hashlib.sha256(raw).hexdigest(), notes)
+    return _assemble(names, values, stamps_s, rate, swapped, hashlib.sha256(raw).hexdigest(), notes)
+
+
+def seconds_of_day(text: str, rate_hz: float, where: str) -> float:
+    """What a timecode says, frames counted at `rate_hz`. Raises DataError where it is none."""
+    seconds, frames = _clock(text, where)
+    return seconds + frames / rate_hz
 
 
 def _text(raw: bytes, path: Path) -> str:
@@ -244,10 +252,10 @@ def _within_rate(rows: Sequence[_Row], rate: float, notes: list[str], path: Path
     return [row for row in rows if row.clock[1] < rate]
 
 
-def _elapsed(
+def _stamps(
     rows: Sequence[_Row], rate: float, notes: list[str], path: Path
 ) -> tuple[Times, NDArray[np.int64]]:
-    """Seconds since the first row, and the rows kept: those later than all before them.
+    """Seconds of the day of the rows kept: those later than all before them; and which they are.
 
     Raises:
         DataError: the timecode leaps for good.
@@ -269,7 +277,7 @@ def _elapsed(
     if dropped := int(np.count_nonzero(~later)):
         notes.append(f"{dropped} rows with a repeated or backward timecode left out")
     kept = kept[later]
-    return stamps[kept] - stamps[kept[0]], kept
+    return stamps[kept], kept
 
 
 def _past_midnight(stamps: Times) -> Times:
@@ -335,7 +343,7 @@ def _is_pascal(names: Sequence[str]) -> bool:
 def _assemble(
     names: Sequence[str],
     values: NDArray[np.float64],
-    time_s: Times,
+    stamps_s: Times,
     rate: float,
     swapped: bool,
     sha256: str,
@@ -356,7 +364,7 @@ def _assemble(
         head = None if head is None else head * HEAD_SIGNS
         eyes = None if eyes is None else eyes * EYE_SIGNS
     return LiveLinkRecording(
-        time_s=time_s,
+        time_s=stamps_s - stamps_s[0],
         weights=weights,
         tracked=tracked,
         head_yaw_pitch_roll=head,
@@ -364,6 +372,7 @@ def _assemble(
         rate_hz=rate,
         sha256=sha256,
         sideways_swapped=swapped,
+        timecode_s=stamps_s,
         notes=tuple(notes),
     )
 

@@ -15,6 +15,7 @@ from capture.phone_faces import Malformed
 MAX_DATAGRAM_BYTES = 65_507
 MAX_DEPTH = 4
 MAX_ARGUMENTS = 256
+MAX_MESSAGES = 512  # of one datagram: a frame of any app has fewer
 IMMEDIATELY = b"\0\0\0\0\0\0\0\1"
 
 Argument = int | float | str | bytes | bool | None
@@ -65,6 +66,8 @@ def _packet(data: bytes, depth: int) -> list[Message]:
         if size <= 0 or size % 4 or at + size > len(data):
             raise _BadOsc(f"an element of {size} bytes does not fit")
         found += _packet(data[at : at + size], depth + 1)
+        if len(found) > MAX_MESSAGES:
+            raise _BadOsc(f"more than {MAX_MESSAGES} messages in a datagram")
         at += size
     return found
 

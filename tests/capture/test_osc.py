@@ -87,6 +87,7 @@ def nested(depth: int) -> bytes:
         (b"#bundle\0" + bytes(4), "before its time tag"),
         (nested(5), "nested deeper than 4"),
         (nested(3000), "nested deeper than 4"),
+        (osc.encode_bundle([Message("/a")] * 513), "more than 512 messages"),
         (b"/\xff\0\0,\0\0\0", "not UTF-8"),
         (b"/a\0\0,f\0\0\x43\xdc", "cut off in an argument"),
         (b"/a\0\0,q\0\0", "type 'q' is unknown"),
