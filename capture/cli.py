@@ -1,8 +1,7 @@
 """Verbs about takes: record, recover, align, import, info, list."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Record takes, and look after them.")
 import_app = typer.Typer(help="Make takes from recordings made elsewhere.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
-
-
-class LiveLinkTruth(StrEnum):
-    """The CSVs of a take of Live Link Face."""
-
-    CAL = "cal"
-    RAW = "raw"
-    PLAIN = "plain"
 
 
 LOST = 3
@@ -203,7 +194,7 @@ def livelink(
     ],
     out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
     truth: Annotated[
-        LiveLinkTruth | None,
+        Literal["cal", "raw", "plain"] | None,
         typer.Option(help="Of a folder: with or without the neutral face taken off. Default: cal."),
     ] = None,
     swap_sideways: Annotated[
@@ -220,8 +211,7 @@ def livelink(
     """
     from capture.livelink_import import import_livelink
 
-    which = None if truth is None else truth.value
-    _tell(import_livelink(file, out, which, swap_sideways), out)
+    _tell(import_livelink(file, out, truth, swap_sideways), out)
 
 
 def _json(value: Any) -> str:
