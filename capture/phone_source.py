@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
 from msgspec.structs import replace
 
 from capture.phone_apps import APPS, PhoneApp
+from capture.udp import Address, address_of, open_udp
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import TransportError
 from firmware_host.rig import PhoneConfig
@@ -43,7 +44,7 @@ class PhoneSource:
         self.port = config.listen_port
         self.strangers: dict[str, int] = {}
         self._app: PhoneApp = APPS[config.app]
-        self._phone: tuple[str, int] | None = None
+        self._phone: Address | None = None
         self._queue: asyncio.Queue[Received | None] = asyncio.Queue()
         self._udp: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
@@ -77,19 +78,13 @@ class PhoneSource:
             found = await look_up(host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
         except OSError as error:
             raise explain_reach_error(f"phone.address {host}", error) from error
-        self._phone = cast("tuple[str, int]", found[0][4])
+        self._phone = cast("Address", found[0][4])
 
     async def _listen_udp(self, port: int) -> None:
-        loop = asyncio.get_running_loop()
-        transport, _ = await self._bound(
-            loop.create_datagram_endpoint(
-                lambda: _Receiver(self._take), local_addr=(self.config.bind, port)
-            )
-        )
-        self._udp = transport
-        sock = transport.get_extra_info("socket")
+        self._udp = await self._bound(open_udp((self.config.bind, port), self._take))
+        sock = self._udp.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        self.port = sock.getsockname()[1]
+        self.port = address_of(self._udp)[1]
 
     async def _listen_tcp(self) -> None:
         self._server = await self._bound(
@@ -107,14 +102,14 @@ class PhoneSource:
                 f"cannot listen for the phone: {explained}", _BUSY, address
             ) from error
 
-    def _take(self, data: bytes, sender: tuple[str, int]) -> None:
+    def _take(self, data: bytes, sender: Address) -> None:
         now_ns = time.monotonic_ns()
         if self.config.transport == "tcp" or not self._is_phone(sender):
             return
         self._heard_ns = now_ns
         self._queue.put_nowait((data, now_ns))
 
-    def _is_phone(self, sender: tuple[str, int]) -> bool:
+    def _is_phone(self, sender: Address) -> bool:
         if self._phone is None or sender[0] == self._phone[0]:
             return True
         self.strangers[sender[0]] = self.strangers.get(sender[0], 0) + 1
@@ -184,13 +179,3 @@ class PhoneSource:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-
-
-class _Receiver(asyncio.DatagramProtocol):
-    """Hands each datagram on the moment the loop hands it over."""
-
-    def __init__(self, take: Callable[[bytes, tuple[str, int]], None]) -> None:
-        self._take = take
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._take(data, addr)

@@ -14,9 +14,9 @@ from capture import facecap, ifacialmocap, livelink, vtube_studio
 from capture.livelink import LiveLinkPacket
 from capture.phone_apps import APPS
 from capture.phone_faces import PhoneFace
+from capture.udp import Address, address_of, open_udp
 from firmware_host.clock import NS_PER_S
 
-Address = tuple[str, int]
 _DIALECTS = {
     "ifacialmocap": ifacialmocap.IFACIALMOCAP,
     "facemotion3d": ifacialmocap.FACEMOTION3D,
@@ -75,6 +75,10 @@ class SimulatedPhone:
                 sent += 1
         return sent
 
+    def aim(self, target: Address) -> None:
+        """Send to `target` too, as the operator or the remote control tells the app."""
+        self._targets[target] = None
+
     def _listeners(self) -> list[Address]:
         now_ns = self._clock_ns()
         return [to for to, until in self._targets.items() if until is None or until > now_ns]
@@ -124,12 +128,8 @@ class SimulatedPhone:
             self._line = None
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Ear(self._receive), local_addr=self.address
-        )
-        self._udp = transport
-        self.address = transport.get_extra_info("sockname")
+        self._udp = await open_udp(self.address, self._receive)
+        self.address = address_of(self._udp)
         return self
 
     async def __aexit__(
@@ -143,14 +143,6 @@ class SimulatedPhone:
         self._hang_up()
         if self._udp is not None:
             self._udp.close()
-
-
-class _Ear(asyncio.DatagramProtocol):
-    def __init__(self, receive: Callable[[bytes, Address], None]) -> None:
-        self._receive = receive
-
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        self._receive(data, addr)
 
 
 def _packet(face: PhoneFace) -> LiveLinkPacket:
