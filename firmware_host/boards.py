@@ -6,6 +6,9 @@ PJRC's Teensyduino; and for adapters the drivers in the Linux kernel (cp210x.c, 
 ftdi_sio_ids.h, pl2303.h). Vendor ids are those of usb.org. A port in no list may still be a hub.
 """
 
+import re
+from collections.abc import Iterable
+
 VENDORS = {
     0x0403: "FTDI USB serial adapter",
     0x10C4: "Silicon Labs CP210x adapter",
@@ -40,14 +43,21 @@ BOARDS = {
     (0x067B, 0x2303): "Prolific PL2303 adapter",
 }
 
-# GATT services that sensors advertise, by the makers' documentation or SDK.
-SERVICES = {
-    "6e400001-b5a3-f393-e0a9-e50e24dcca9e": "Nordic UART service",
-    "0000ffe5-0000-1000-8000-00805f9a34fb": "WitMotion sensor",
-    "34c2e3bb-34aa-11eb-adc1-0242ac120002": "OpenEarable",
-}
-# Movella DOT: only the first group differs between its services.
-_DOT_PREFIX, _DOT_SUFFIX = "1517", "-4947-11e9-8646-d663bd873d93"
+# GATT services that sensors advertise, by the makers' documentation or SDK, and the profile (one of
+# transports.gatt.PROFILES) that they are for. Those of a Movella DOT differ in four digits only.
+_SERVICES = (
+    (r"6e400001-b5a3-f393-e0a9-e50e24dcca9e", "hub, or other device with a Nordic UART", "hub"),
+    (r"0000ffe5-0000-1000-8000-00805f9a34fb", "WitMotion sensor", "witmotion"),
+    (r"1517....-4947-11e9-8646-d663bd873d93", "Movella DOT", "dot"),
+    (r"34c2e3bb-34aa-11eb-adc1-0242ac120002", "OpenEarable", ""),
+)
+# Many devices do not advertise their services. Names: docs/hub-protocol.md; those of the models
+# that WitMotion sells (WT901BLE68, BWT901BLE5.0, WT9011DCL); table 4 of Movella's XD0506P.
+_NAMES = (
+    (r"imusic.*", "hub", "hub"),
+    (r"b?wt\d{3}.*", "WitMotion sensor", "witmotion"),
+    (r"(movella|xsens) dot\b.*", "Movella DOT", "dot"),
+)
 
 
 def usb_looks_like(vendor_id: int | None, product_id: int | None, description: str | None) -> str:
@@ -57,14 +67,22 @@ def usb_looks_like(vendor_id: int | None, product_id: int | None, description: s
     return known or ("serial port" if description in (None, "", "n/a") else printable(description))
 
 
-def service_looks_like(services: list[str]) -> str:
-    """What the advertised GATT services (UUIDs in lower case) belong to; empty where unknown."""
-    for service in services:
-        if service in SERVICES:
-            return SERVICES[service]
-        if service.startswith(_DOT_PREFIX) and service.endswith(_DOT_SUFFIX):
-            return "Movella DOT"
-    return ""
+def advertised_looks_like(services: Iterable[str], name: str) -> tuple[str, str]:
+    """(What advertises these GATT services, or else that name; its profile). Empty where unknown.
+
+    A hub says by its name that it is one: a Nordic UART alone may be anything.
+    """
+    by_service, by_name = _match(_SERVICES, services), _match(_NAMES, (name,))
+    is_hub = by_service[1] == by_name[1] == "hub"
+    return by_name if is_hub or not by_service[0] else by_service
+
+
+def _match(table: Iterable[tuple[str, str, str]], texts: Iterable[str]) -> tuple[str, str]:
+    for text in texts:
+        for pattern, what, profile in table:
+            if re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL):
+                return what, profile
+    return "", ""
 
 
 def printable(text: str | None) -> str:

@@ -4,12 +4,19 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from firmware_host.announcements import ANNOUNCE_PORT
-from firmware_host.boards import printable, service_looks_like, usb_looks_like
+from firmware_host.boards import advertised_looks_like, printable, usb_looks_like
 from firmware_host.discovery import HeardHub, listening
-from firmware_host.errors import TransportError
+from firmware_host.errors import EnvironmentMissing, TransportError
 from firmware_host.messages import PROTOCOL_VERSION
+from firmware_host.transports import radio
+from firmware_host.transports.radio import BleBackend
+
+if TYPE_CHECKING:
+    from bleak.backends.device import BLEDevice
+    from bleak.backends.scanner import AdvertisementData
 
 Fact = str | int | float | bool | None
 
@@ -25,8 +32,12 @@ class FoundDevice:
 
     @property
     def may_be_hub(self) -> bool:
-        """Whether it is worth a try: on USB, or announced. A bare UART or a phone nearby is not."""
-        return self.kind in ("udp", "tcp") or self.facts.get("vendor_id") is not None
+        """Whether it is worth a try: on USB, announced, or in the air as something we know.
+
+        A bare UART or a phone nearby is not.
+        """
+        known = self.facts.get("vendor_id"), self.facts.get("profile")
+        return self.kind in ("udp", "tcp") or any(fact is not None for fact in known)
 
     def to_json(self) -> dict[str, Fact]:
         """One flat object."""
@@ -111,31 +122,32 @@ def _hub(hub: HeardHub) -> FoundDevice:
     )
 
 
-async def hubs_in_air(seconds: float) -> Findings:
-    """What advertises over Bluetooth LE with a name or a service that sensors have."""
+async def hubs_in_air(seconds: float, backend: BleBackend | None = None) -> Findings:
+    """What advertises over Bluetooth LE with a name, or with a service that sensors have.
+
+    backend: what to use in the place of this system's radio.
+    """
     try:
-        from bleak import BleakScanner
-        from bleak.exc import BleakError
-    except ImportError:
-        return Findings((), ('Bluetooth not listened to: needs bleak, pip install "imusic[ble]"',))
-    try:
-        heard = await BleakScanner.discover(timeout=seconds, return_adv=True)
-    except FileNotFoundError:  # the socket of D-Bus, over which Linux speaks to Bluetooth
-        return Findings((), ("Bluetooth not listened to: this computer has no service for it",))
-    except (BleakError, OSError) as error:  # no adapter, switched off, not permitted
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return Findings((), (f"Bluetooth not listened to: {printable(reason)}",))
-    devices = []
-    for device, told in heard.values():
-        known = service_looks_like([service.lower() for service in told.service_uuids])
-        name = printable(told.local_name or device.name)
-        if known or name:
-            looks_like = f"{known or 'Bluetooth device'} {name}".strip()
-            facts: dict[str, Fact] = {"name": name, "rssi_dbm": told.rssi}
-            devices.append(FoundDevice("ble", f"ble:{device.address}", looks_like, facts))
-    notes = []
-    if devices:
-        notes.append("Bluetooth devices are only listed: no transport opens them yet")
-    if nameless := len(heard) - len(devices):
-        notes.append(f"{nameless} Bluetooth devices without a name are not listed")
-    return Findings(tuple(sorted(devices, key=lambda found: found.address)), tuple(notes))
+        async with radio.radio_to_ourselves():
+            heard = await radio.listen(seconds, backend=backend)
+    except EnvironmentMissing as error:
+        return Findings((), (f"Bluetooth not listened to: needs bleak, {error.hint}",))
+    except radio.radio_errors() as error:  # no adapter, switched off, not permitted
+        return Findings((), (f"Bluetooth not listened to: {radio.trouble(error)[0]}",))
+    found = [device for pair in heard if (device := _advertised(*pair)) is not None]
+    notes: tuple[str, ...] = ()
+    if nameless := len(heard) - len(found):
+        notes = (f"{nameless} Bluetooth devices without a name are not listed",)
+    return Findings(tuple(sorted(found, key=lambda device: device.address)), notes)
+
+
+def _advertised(device: "BLEDevice", told: "AdvertisementData") -> FoundDevice | None:
+    """None for what says neither its name nor that it is a sensor."""
+    name = printable(told.local_name or device.name)
+    what, profile = advertised_looks_like(told.service_uuids, name)
+    if not what and not name:
+        return None
+    shown = name if what and name.startswith(what) else f"{what or 'Bluetooth device'} {name}"
+    looks_like = f"{shown.strip()}, {told.rssi} dBm"
+    facts: dict[str, Fact] = {"name": name, "rssi_dbm": told.rssi, "profile": profile or None}
+    return FoundDevice("ble", f"ble:{device.address}", looks_like, facts)

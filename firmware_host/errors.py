@@ -52,10 +52,14 @@ class DeviceNotFound(TransportError):
 
     def __init__(self, address: str, timeout_s: float) -> None:
         link = "network" if address.startswith(("udp:", "tcp:")) else "cable"
+        hint = f"check the {link} and power of the hub, and that its address is right"
+        if address.startswith("ble:"):
+            hint = (
+                "is it on, charged, near, and not connected to another program or phone? "
+                "`imusic devices` lists what it hears"
+            )
         super().__init__(
-            f"no sensor hub answered at {address} within {timeout_s:g} s",
-            f"check the {link} and power of the hub, and that its address is right",
-            address,
+            f"no sensor hub answered at {address} within {timeout_s:g} s", hint, address
         )
         self.timeout_s = timeout_s
 

@@ -87,13 +87,13 @@ async def serve_hub(hub: SimulatedHub, serving: Serving) -> HubSummary:
     Raises:
         TransportError: the port is busy, not permitted, or the address is not of this computer.
     """
-    life = _Life(hub, serving)
+    life = HubLife(hub, serving)
     served = _serve_udp if serving.link is Link.UDP else _serve_tcp
     await served(life, serving)
     return life.summary()
 
 
-class _Life:
+class HubLife:
     """A hub, and the time it lives in."""
 
     def __init__(self, hub: SimulatedHub, serving: Serving) -> None:
@@ -149,7 +149,7 @@ class _Life:
         return self._serving.speed * (self._serving.clock_ns() - self._start_ns) * 1e-9
 
 
-async def _serve_tcp(life: _Life, serving: Serving) -> None:
+async def _serve_tcp(life: HubLife, serving: Serving) -> None:
     host = _TcpHost(life)
     try:
         server = await asyncio.start_server(host.serve, serving.bind, serving.port)
@@ -169,7 +169,7 @@ async def _serve_tcp(life: _Life, serving: Serving) -> None:
 class _TcpHost:
     """The one host that a hub over TCP serves; a second one is hung up on."""
 
-    def __init__(self, life: _Life) -> None:
+    def __init__(self, life: HubLife) -> None:
         self._life = life
         self._writer: asyncio.StreamWriter | None = None
 
@@ -210,7 +210,7 @@ class _TcpHost:
                 await writer.wait_closed()
 
 
-async def _serve_udp(life: _Life, serving: Serving) -> None:
+async def _serve_udp(life: HubLife, serving: Serving) -> None:
     loop = asyncio.get_running_loop()
     try:
         transport, host = await loop.create_datagram_endpoint(
@@ -232,7 +232,7 @@ async def _serve_udp(life: _Life, serving: Serving) -> None:
 class _UdpHost(asyncio.DatagramProtocol):
     """The one host that a hub over UDP streams to: whoever sent START, until it is silent."""
 
-    def __init__(self, life: _Life, boot: int) -> None:
+    def __init__(self, life: HubLife, boot: int) -> None:
         self._life = life
         self._writer = DatagramWriter(boot)
         self._address: tuple[str, int] | None = None

@@ -1,9 +1,12 @@
 """A byte pipe to one sensor hub, opened by name."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from firmware_host.errors import ConfigError
+
+if TYPE_CHECKING:
+    from firmware_host.transports.gatt import GattProfile
 
 
 class Transport(Protocol):
@@ -30,10 +33,13 @@ class Transport(Protocol):
         ...
 
 
-def open_transport(url: str, baud: int = 921_600) -> Transport:
+def open_transport(
+    url: str, baud: int = 921_600, profile: "GattProfile | None" = None
+) -> Transport:
     """Return the (not yet opened) transport that `url` names, such as `serial:/dev/ttyACM0`.
 
-    `baud` is for a serial port whose url names none.
+    `baud` is for a serial port whose url names none. `profile` is what answers over Bluetooth LE
+    where that is no hub of ours, one of `firmware_host.transports.gatt.PROFILES`.
 
     Raises:
         ConfigError: no scheme, or one that is not known.
@@ -51,13 +57,18 @@ def open_transport(url: str, baud: int = 921_600) -> Transport:
         from firmware_host.transports.tcp import TcpTransport
 
         return TcpTransport(rest)
+    if separator and rest and scheme == "ble":
+        from firmware_host.transports.ble import BleTransport
+        from firmware_host.transports.gatt import HUB
+
+        return BleTransport(rest, profile=profile or HUB)
     if separator and rest and scheme == "replay":
         from firmware_host.transports.replay import ReplayTransport
 
         return ReplayTransport(rest)
     raise ConfigError(
-        f"transport {url!r}: expected serial:PORT, udp:HOST:PORT, udp:HUB, tcp:HOST:PORT or "
-        "replay:TAKE",
-        "for example serial:/dev/ttyACM0, serial:COM5, udp:192.168.1.40:19711 or "
-        "replay:takes/take-001",
+        f"transport {url!r}: expected serial:PORT, udp:HOST:PORT, udp:HUB, tcp:HOST:PORT, "
+        "ble:ADDRESS, ble:NAME or replay:TAKE",
+        "for example serial:/dev/ttyACM0, serial:COM5, udp:192.168.1.40:19711, "
+        "ble:AA:BB:CC:DD:EE:FF or replay:takes/take-001",
     )

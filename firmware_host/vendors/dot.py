@@ -1,10 +1,11 @@
 """Movella DOT (before: Xsens DOT) over Bluetooth LE: notifications in, events out. No I/O.
 
-Source: the maker's "Movella DOT BLE Service Specification" (XD0506P), section 3, measurement
-service. All numbers are little-endian; every payload begins with the device's clock, u32 µs, which
-wraps after 71 minutes. Notifications may be padded with zeros. What a payload holds depends on the
-mode that was asked for, and does not say so itself: it must be decoded by the mode that runs. Modes
-that need the maker's own library (high fidelity) or hold no readings are left out.
+Source: the maker's "Movella DOT BLE Service Specification" (XD0506P), section 2.2, device control,
+and section 3, measurement service. All numbers are little-endian; every payload begins with the
+device's clock, u32 µs, which wraps after 71 minutes. Notifications may be padded with zeros. What a
+payload holds depends on the mode that was asked for, and does not say so itself: it must be decoded
+by the mode that runs. Modes that need the maker's own library (high fidelity) or hold no readings
+are left out.
 """
 
 import math
@@ -29,10 +30,16 @@ from firmware_host.vendors.blocks import (
 )
 
 _UUID = "1517{:04x}-4947-11e9-8646-d663bd873d93"
+DEVICE_CONTROL = _UUID.format(0x1002)
+SERVICE = _UUID.format(0x2000)
 CONTROL = _UUID.format(0x2001)
 LONG, MEDIUM, SHORT = (_UUID.format(number) for number in (0x2002, 0x2003, 0x2004))
 ACCEL_RANGE_M_S2 = 16 * GRAVITY_M_S2
 GYRO_RANGE_RAD_S = math.radians(2000)
+STREAM_RATES_HZ = (1, 4, 10, 12, 15, 20, 30, 60)  # 120 is for recording inside the device only
+STOP = bytes((1, 0, 0))  # to be written to CONTROL; the mode is heeded when starting only
+_OUTPUT_RATE = 1 << 4  # which field of the 32 bytes of device control is meant
+_RATE_SETTING = struct.Struct("<B23xH6x")
 _UP = np.array((0.0, 0.0, GRAVITY_M_S2))
 
 
@@ -90,6 +97,17 @@ def decode_payload(mode: DotMode, data: bytes) -> DotPayload | None:
         at += _SIZES[field]
     parts = (found.get(field, ()) for field in _SIZES)
     return DotPayload(_CLOCK.unpack_from(data)[0], *parts)
+
+
+def rate_setting(rate_hz: int) -> bytes:
+    """What to write to DEVICE_CONTROL while nothing is measured. The device may remember it.
+
+    Raises:
+        ValueError: a rate at which the device does not stream.
+    """
+    if rate_hz not in STREAM_RATES_HZ:
+        raise ValueError(f"expected a rate of {STREAM_RATES_HZ} Hz, got {rate_hz}")
+    return _RATE_SETTING.pack(_OUTPUT_RATE, rate_hz)
 
 
 class DotDevice:

@@ -136,6 +136,17 @@ def settings(rate_hz: int, with_quat: bool = False) -> list[bytes]:
     return [_UNLOCK, *changes, _SAVE]
 
 
+def ble_settings(rate_hz: int) -> list[bytes]:
+    """What to write to BLE_WRITE, a tenth of a second apart, for another rate than the 10 Hz of
+    a new sensor. Not saved: it lasts until the sensor is switched off.
+
+    Raises:
+        ValueError: a rate that is not one of RATES_HZ.
+    """
+    unlock, _, rate, _ = settings(rate_hz)
+    return [unlock, rate]
+
+
 class WitMotionSerial:
     """One WitMotion sensor on a serial line; several sensors are several of these.
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_host.boards import printable, service_looks_like, usb_looks_like
+from firmware_host.boards import advertised_looks_like, printable, usb_looks_like
 from firmware_host.samples import Duplicate, Gap, Garbage, HubInfo, ImuBlock
 from firmware_host.slot_health import StreamWatch
 
@@ -132,10 +132,31 @@ def test_a_port_looks_like_its_board_else_its_vendor_else_its_name(
     assert usb_looks_like(vendor, product, description) == says
 
 
-def test_advertised_services_are_known_by_their_maker():
-    dot = "15171000-4947-11e9-8646-d663bd873d93"
-    assert service_looks_like(["0000180f-0000-1000-8000-00805f9b34fb", dot]) == "Movella DOT"
-    assert service_looks_like([]) == ""
+BATTERY = "0000180f-0000-1000-8000-00805f9b34fb"
+UART = "6E400001-B5A3-F393-E0A9-E50E24DCCA9E"
+
+
+@pytest.mark.parametrize(
+    ("services", "name", "what", "profile"),
+    [
+        ([BATTERY, "15171000-4947-11e9-8646-d663bd873d93"], "", "Movella DOT", "dot"),
+        ([], "Xsens DOT", "Movella DOT", "dot"),
+        ([BATTERY], "Movella Dot", "Movella DOT", "dot"),
+        ([], "Movella DOTTED", "", ""),
+        (["0000ffe5-0000-1000-8000-00805f9a34fb"], "x", "WitMotion sensor", "witmotion"),
+        ([], "WT901BLE68", "WitMotion sensor", "witmotion"),
+        ([], "BWT901BLE5.0", "WitMotion sensor", "witmotion"),
+        ([], "WTF", "", ""),
+        ([UART], "imusic-7", "hub", "hub"),
+        ([], "imusic-7", "hub", "hub"),
+        ([UART], "lamp", "hub, or other device with a Nordic UART", "hub"),
+        (["34c2e3bb-34aa-11eb-adc1-0242ac120002"], "OpenEarable-1", "OpenEarable", ""),
+        ([BATTERY], "Ann's phone", "", ""),
+        ([], "", "", ""),
+    ],
+)
+def test_what_advertises_is_known_by_its_service_or_else_its_name(services, name, what, profile):
+    assert advertised_looks_like(services, name) == (what, profile)
 
 
 @given(st.text())
