@@ -47,6 +47,22 @@ PHONE_PORTS: dict[str, int] = {
 PHONE_TCP_PORT = 49986
 
 
+class PhoneRemoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Remote control of Live Link Face: it records with us, and tells battery and heat.
+
+    port: where the app listens for OSC. stream: whether to tell it to send its faces here. fetch:
+    whether to have it send the CSV of its take after ours, into ours.
+    """
+
+    port: int = 8000
+    stream: bool = True
+    fetch: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.port <= 65535:
+            raise ValueError(f"phone.remote.port must be in [1, 65535], got {self.port}")
+
+
 class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A phone that sends faces to this host (docs/phones.md).
 
@@ -62,6 +78,7 @@ class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     address: str = ""
     mirrored: bool = False
     required: bool = True
+    remote: PhoneRemoteConfig | None = None
 
     def __post_init__(self) -> None:
         if self.port is None:
@@ -77,6 +94,8 @@ class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             )
         if self.address:
             self.endpoint(0)
+        if self.remote is not None and (self.app != "livelink" or not self.address):
+            raise ValueError("phone.remote: only for app livelink, and needs phone.address")
 
     @property
     def listen_port(self) -> int:
