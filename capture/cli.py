@@ -10,7 +10,8 @@ from capture.options import seconds_option
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from capture.daemon import RecordStatus
+    from capture.daemon import Notice, RecordStatus
+    from capture.meters import DeviceStatus
     from firmware_host.rig import Rig
 
 app = typer.Typer(help="Record takes, and look after them.")
@@ -27,18 +28,20 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 @app.command()
 def record(
-    rig: Annotated[Path, typer.Option(help="The rig: hub, phone and slots, as TOML.")],
+    rig: Annotated[Path, typer.Option(help="The rig: devices, phone and slots, as TOML.")],
     out: Annotated[Path, typer.Option(help="Folder of takes; the new one gets the next number.")],
     seconds: Annotated[float | None, seconds_option("How long; without it, until Ctrl-C.")] = None,
     allow_missing: Annotated[
         list[str] | None,
-        typer.Option(help="hub, phone, or a slot that may be missing; may be repeated."),
+        typer.Option(help="hub (or another device), phone, or a slot; may be repeated."),
     ] = None,
     start_timeout: Annotated[
         float, seconds_option("How long to wait for every source, in seconds.")
     ] = 10.0,
 ) -> None:
     """Record every source of a rig into a new take. Ctrl-C is the normal end.
+
+    A device that is lost is looked for while the others go on, and the take tells when it was away.
 
     Example: imusic record --rig rig.toml --out takes --seconds 60
     """
@@ -54,7 +57,14 @@ def record(
     recorded = read_rig(rig)
     _check_missing(allow_missing or (), recorded)
     require_writable_folder(out)
+    if recorded.unserved:
+        typer.echo(f"imusic: note: nobody serves {', '.join(recorded.unserved)}", err=True)
     console = Console(stderr=True)
+
+    def notify(notice: daemon.Notice) -> None:
+        for line in notice_lines(notice):
+            live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     with Live(console=console, transient=True, refresh_per_second=4) as live:
         result = asyncio.run(
             daemon.record(
@@ -63,15 +73,18 @@ def record(
                 seconds,
                 allow_missing=allow_missing or (),
                 start_timeout_s=start_timeout,
-                on_status=lambda status: live.update(status_line(status)),
+                on_status=lambda status: live.update(status_lines(status)),
+                on_notice=notify,
             )
         )
     if result is None:
         raise typer.Exit(INTERRUPTED)
     counts = result.take.counts
+    trouble = [f"{counts[key]} {what}" for key, what in _TROUBLES.items() if counts.get(key)]
     typer.echo(
         f"{result.folder}: {counts.get('samples', 0)} samples, {counts.get('samples_lost', 0)} "
-        f"lost, {counts.get('faces', 0)} faces; ended: {result.reason}"
+        f"lost, {counts.get('faces', 0)} faces{''.join(f', {told}' for told in trouble)}; "
+        f"ended: {result.reason}"
     )
     if result.lost:
         typer.echo(f"imusic: the {result.lost} was lost; the take is complete until then", err=True)
@@ -80,10 +93,12 @@ def record(
 
 def _check_missing(names: "Collection[str]", rig: "Rig") -> None:
     """Refuse what can never be missing, such as a typo. Raises ConfigError naming what can."""
-    from capture.daemon import HUB, PHONE
+    from capture.daemon import PHONE
     from firmware_host.errors import ConfigError
 
-    known = (HUB, PHONE, *rig.sensor_layout.names)
+    devices = tuple(device.name for device in rig.sources)
+    slots = rig.sensor_layout.names if rig.hub is not None else ()
+    known = (*devices, PHONE, *slots)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(
@@ -92,20 +107,56 @@ def _check_missing(names: "Collection[str]", rig: "Rig") -> None:
         )
 
 
-def status_line(status: "RecordStatus") -> str:
-    """One line about a recording under way."""
+# Counts of a take that are told at its end where there are any.
+_TROUBLES = {
+    "links_down": "links lost",
+    "refusals": "devices refused",
+    "garbage_bytes": "bytes of garbage",
+    "troubles": "other troubles (see `health` of the take)",
+}
+
+
+def status_lines(status: "RecordStatus") -> str:
+    """A recording under way: one line, and below it one for each device of several."""
     if status.missing:
-        return f"waiting for: {', '.join(status.missing)} (Ctrl-C gives up)"
+        first = f"waiting for: {', '.join(status.missing)} (Ctrl-C gives up)"
+        waiting = [d for d in status.devices if len(status.devices) > 1]
+        return "\n".join([first, *map(device_line, waiting)])
+    devices = status.devices
+    head = [f"{status.state.value} {status.elapsed_s:.0f} s"]
+    tail = [f"{status.faces} faces", f"{status.bytes_on_disk / 1e6:.1f} MB on disk"]
+    if len(devices) == 1:
+        return "  ".join([*head, *_device_parts(devices[0]), *tail])
+    return "\n".join(["  ".join(head + tail), *map(device_line, devices)])
+
+
+def device_line(device: "DeviceStatus") -> str:
+    """One device of several."""
+    return "  ".join([f"  {device.name}:", *_device_parts(device)])
+
+
+def _device_parts(device: "DeviceStatus") -> list[str]:
     parts = [
-        f"{status.state.value} {status.elapsed_s:.0f} s",
-        f"{status.rate_hz:.0f} samples/s",
-        f"{status.lost} lost",
-        f"{status.faces} faces",
-        f"age {1000 * status.age_s:.0f} ms",
-        f"clock {1000 * status.late_s:+.1f} ms",
-        f"{status.bytes_on_disk / 1e6:.1f} MB on disk",
+        f"{device.rate_hz:.0f} samples/s",
+        f"{device.lost} lost",
+        f"age {1000 * device.age_s:.0f} ms",
+        f"clock {1000 * device.late_s:+.1f} ms",
     ]
-    return "  ".join(parts)
+    if device.state != "up":
+        parts.insert(0, device.state.upper())
+    if device.garbage_bytes:
+        parts.append(f"{device.garbage_bytes} bytes of garbage")
+    if device.links_down:
+        parts.append(f"link lost {device.links_down} times")
+    if device.silent:
+        parts.append(f"SILENT: {', '.join(device.silent)}")
+    return parts
+
+
+def notice_lines(notice: "Notice") -> list[str]:
+    """What happened to a device, for people."""
+    lines = [f"imusic: {notice.device}: {notice.text}"]
+    return [*lines, f"  hint: {notice.hint}"] if notice.hint else lines
 
 
 @app.command()
@@ -155,8 +206,8 @@ def align(take: TakeArgument, as_json: JsonOption = False) -> None:
 def alignment_lines(alignment: Any) -> list[str]:
     """An alignment for people."""
     lines = [f"sync of {alignment.take}: {alignment.verdict}"]
-    for name in ("hub", "phone"):
-        clock = getattr(alignment, name)
+    clocks = alignment.clocks | {"phone": alignment.phone}
+    for name, clock in clocks.items():
         if clock is not None:
             lines.append(
                 f"  {name}: drift {clock.drift_ppm:+.1f} ppm, residual p50 "

@@ -271,7 +271,9 @@ def test_a_pulled_cable_ends_the_take_whole(tmp_path):
 
     async def play():
         running = asyncio.create_task(run_hub(hub, master))
-        recorder = asyncio.create_task(record(Rig(hub=HubConfig(url=f"serial:{path}")), tmp_path))
+        session = SessionConfig(lost_after_s=1.0)
+        rig = Rig(hub=HubConfig(url=f"serial:{path}"), session=session)
+        recorder = asyncio.create_task(record(rig, tmp_path))
         await asyncio.sleep(1.0)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
