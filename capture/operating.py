@@ -73,9 +73,9 @@ class Marks:
     """Numbers the markers of a take that have no label."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self.count = 0
 
     def label(self, command: Command) -> str:
         """What a marker is called in the take."""
-        self._count += 1
-        return command.label or f"mark {self._count}"
+        self.count += 1
+        return command.label or f"mark {self.count}"

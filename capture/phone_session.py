@@ -58,6 +58,11 @@ class PhoneSession:
         self._keep("health", "phone_remote", now_ns, **facts_of(event))
 
     @property
+    def name(self) -> str:
+        """What recorders call it."""
+        return PHONE
+
+    @property
     def error(self) -> BaseException | None:
         """Why it is not listened to any more; None while it is."""
         listener = self._listener

@@ -96,14 +96,15 @@ _HEALTH_KINDS: dict[type, str] = {
 }
 
 
-def new_take_folder(out: Path) -> Path:
-    """Make and return the next `take-NNN` under `out`; never one that exists."""
+def new_take_folder(out: Path, slate: str = "take") -> Path:
+    """Make and return the next `SLATE-NNN` under `out`; never one that exists."""
     out.mkdir(parents=True, exist_ok=True)
-    numbers = [int(p.name[5:]) for p in out.glob("take-*") if p.name[5:].isdigit()]
+    endings = [path.name[len(slate) + 1 :] for path in out.glob(f"{slate}-*")]
+    numbers = [int(ending) for ending in endings if ending.isascii() and ending.isdigit()]
     number = max(numbers, default=0)
     while True:
         number += 1
-        folder = out / f"take-{number:03d}"
+        folder = out / f"{slate}-{number:03d}"
         try:
             folder.mkdir()
         except FileExistsError:  # another recorder took it between our look and our step
@@ -146,6 +147,11 @@ class TakeWriter:
         self._clocked_ns = [0] * (len(self._devices) + 1)  # by number of the clock
         self._blocks = [0] * len(self._devices)
         self._told_no_clock: set[int] = set()
+
+    @property
+    def take(self) -> Take:
+        """What `take.toml` says meanwhile."""
+        return self._take
 
     @property
     def bytes_written(self) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from capture.operating import Command, Marks, Verb, command_of_key, command_of_line
 from capture.operator_input import operator_input
 from capture.preroll import PreRoll
-from capture.screens import LatestScreen
+from capture.screens import MAX_LINES, Screen
 
 S = 1_000_000_000
 
@@ -102,31 +102,43 @@ def test_a_pre_roll_never_holds_more_than_its_seconds(waits, keep_s):
 
 
 def test_a_screen_that_hangs_holds_nothing_up_and_shows_the_newest_when_it_is_back():
-    shown, hang = [], threading.Event()
+    shown, said, hang = [], [], threading.Event()
 
-    def show(value: int) -> None:
+    def show(status: str) -> None:
         hang.wait(30)
-        shown.append(value)
+        shown.append(status)
 
-    with LatestScreen(show) as screen:
-        screen.offer(0)
+    with Screen(show, said.append) as screen:
+        screen.show("0")
         deadline = time.monotonic() + 30
-        while screen._newest is not None:  # it is being shown
+        while screen._status is not None:  # it is being shown
             assert time.monotonic() < deadline
             time.sleep(0.001)
         for value in range(1, 1001):
-            screen.offer(value)
-        assert screen.skipped == 999
+            screen.show(str(value))
+        for value in range(MAX_LINES + 7):
+            screen.say(f"line {value}")
+        assert screen.skipped == 999 + 7
         hang.set()
-        while shown != [0, 1000]:
+        while shown != ["0", "1000"]:
             assert time.monotonic() < deadline, shown
             time.sleep(0.001)
+    lines = "\n".join(said).split("\n")
+    assert lines == [f"line {value}" for value in range(7, MAX_LINES + 7)]
+
+
+def test_what_was_said_last_is_still_written_at_the_end():
+    shown, said = [], []
+    with Screen(shown.append, said.append) as screen:
+        screen.show("status")
+        screen.say("goodbye")
+    assert shown == ["status"]
+    assert said == ["goodbye"]
 
 
 def test_a_screen_that_never_comes_back_does_not_hold_up_the_end():
-    with LatestScreen(lambda _: threading.Event().wait(60)) as screen:
-        screen.offer(1)
-        time.sleep(0.05)
+    with Screen(lambda _: threading.Event().wait(60), print) as screen:
+        screen.show("1")
 
 
 class Heard:
