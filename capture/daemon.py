@@ -43,6 +43,8 @@ DISK_EVERY_S = 1.0
 PROMPT_S = 0.5
 # How long sources are looked at before a take; well below that.
 SETTLE_S = 0.3
+# More than any INFO is long: what came before it in the same read or the one before.
+INFO_BYTES = 1024
 
 BY_OPERATOR, BY_CALLER = "stopped by the operator", "stopped by the program that recorded it"
 
@@ -207,8 +209,8 @@ class _Session:
             self._recorder.heard(link.name, event.arrival_ns)
             self._readiness.take_block(link, event)
         elif isinstance(event, HubInfo):  # without which nothing later can be read
-            self._preroll.pin_newest("hub_bytes")
-            self._preroll.pin_newest("hub_event")
+            self._preroll.pin_newest("hub_bytes", link.index, INFO_BYTES)
+            self._preroll.pin_newest("hub_event", link.index)
         elif (line := told(event)) is not None and self.on_notice is not None:
             self.on_notice(Notice(link.name, *line))
         for listener in self._listeners:
