@@ -333,13 +333,15 @@ class _Session:
     def _check_complete(self) -> None:
         if self._disk is not None or self._stopped():
             return
-        if missing := self._recorder.missing:
+        missing = self._recorder.missing
+        if missing or not self._problems:
+            # Where nothing is required, anything would have done.
+            missing = missing or tuple(device.name for device in self._rig.sources)
             raise TransportError(
                 f"nothing was heard from: {', '.join(missing)}", self._missing_hint(missing)
             )
-        if self._problems:
-            texts, hints = zip(*((p.text, p.hint) for p in self._problems), strict=True)
-            raise TransportError(f"the take cannot begin: {'; '.join(texts)}", "; ".join(hints))
+        texts, hints = zip(*((p.text, p.hint) for p in self._problems), strict=True)
+        raise TransportError(f"the take cannot begin: {'; '.join(texts)}", "; ".join(hints))
 
     def _missing_hint(self, missing: Collection[str]) -> str:
         hints = [f"check the {d.name} at {d.url}" for d in self._rig.sources if d.name in missing]
