@@ -30,7 +30,7 @@ from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, ImusicError, TransportError
 from firmware_host.layout import SensorLayout, select
-from firmware_host.link_events import RigEvent, told
+from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig, rig_to_dict
 from firmware_host.samples import HubEnd, HubInfo, ImuBlock
 from firmware_host.supervisor import DeviceLink, RigLinks
@@ -211,7 +211,7 @@ class _Session:
         elif isinstance(event, HubInfo):  # without which nothing later can be read
             self._preroll.pin_newest("hub_bytes", link.index, INFO_BYTES)
             self._preroll.pin_newest("hub_event", link.index)
-        elif (line := told(event)) is not None and self.on_notice is not None:
+        elif self.on_notice is not None and (line := link.notice(event)) is not None:
             self.on_notice(Notice(link.name, *line))
         for listener in self._listeners:
             listener(event)

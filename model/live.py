@@ -23,7 +23,7 @@ from capture.wire import encode, message_from_frame
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError
 from firmware_host.layout import SensorLayout, select
-from firmware_host.link_events import RigEvent, told
+from firmware_host.link_events import RigEvent
 from firmware_host.rig import DeviceConfig, Rig
 from firmware_host.samples import Gap, Garbage, HubInfo, ImuBlock
 from firmware_host.stream import events
@@ -254,7 +254,7 @@ async def _beside_ticks(
 async def _listen(rig: Rig, face: LiveFace, on_notice: Callable[[Notice], None] | None) -> None:
     def take(link: DeviceLink, event: RigEvent, _: int) -> None:
         face.listen(event)
-        if on_notice is not None and (line := told(event)) is not None:
+        if on_notice is not None and (line := link.notice(event)) is not None:
             on_notice(Notice(link.name, *line))
 
     async with RigLinks(rig.sources, take) as links:
