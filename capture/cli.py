@@ -1,7 +1,7 @@
 """Verbs about takes: record, recover, align, import, info, list."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,13 +10,13 @@ from capture.options import seconds_option
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from capture.daemon import Notice, RecordResult, RecordStatus
-    from capture.meters import DeviceStatus
+    from capture.record_status import RecordResult
     from firmware_host.rig import Rig
 
 app = typer.Typer(help="Record takes, and look after them.")
 import_app = typer.Typer(help="Make takes from recordings made elsewhere.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
+
 
 LOST = 3
 INTERRUPTED = 130
@@ -37,45 +37,36 @@ def record(
     start_timeout: Annotated[
         float, seconds_option("How long to wait for every source, in seconds.")
     ] = 10.0,
+    slate: Annotated[str, typer.Option(help="What takes are called, each with a number.")] = "take",
+    arm: Annotated[bool, typer.Option("--arm", help="Begin at the space bar.")] = False,
+    preroll: Annotated[
+        float | None, seconds_option("How much from before the start to keep; armed: 5 s.")
+    ] = None,
+    phone_records: Annotated[
+        bool, typer.Option("--phone-records", help="Let Live Link Face record too.")
+    ] = False,
 ) -> None:
     """Record every source of a rig into a new take. Ctrl-C is the normal end.
 
     A device that is lost is looked for while the others go on, and the take tells when it was away.
+    Keys: m a marker, 1 to 9 one with that label, g good, n no good, q the end; a program writes
+    lines instead (mark LABEL, good, ng, start, stop).
 
     Example: imusic record --rig rig.toml --out takes --seconds 60
     """
-    import asyncio
-
-    from rich.console import Console
-    from rich.live import Live
-
-    from capture import daemon
     from capture.outputs import require_writable_folder
+    from capture.record_options import RecordOptions
+    from capture.record_verb import record_on_terminal, with_phone_recording
     from firmware_host.rig import read_rig
 
+    options = RecordOptions(slate=slate, armed=arm, preroll_s=preroll)
     recorded = read_rig(rig)
+    recorded = with_phone_recording(recorded) if phone_records else recorded
     _check_missing(allow_missing or (), recorded)
     require_writable_folder(out)
     if recorded.unserved:
         typer.echo(f"imusic: note: nobody serves {', '.join(recorded.unserved)}", err=True)
-    console = Console(stderr=True)
-
-    def notify(notice: daemon.Notice) -> None:
-        for line in notice_lines(notice):
-            live.console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    with Live(console=console, transient=True, refresh_per_second=4) as live:
-        result = asyncio.run(
-            daemon.record(
-                recorded,
-                out,
-                seconds,
-                allow_missing=allow_missing or (),
-                start_timeout_s=start_timeout,
-                on_status=lambda status: live.update(status_lines(status)),
-                on_notice=notify,
-            )
-        )
+    result = record_on_terminal(recorded, out, seconds, allow_missing or (), start_timeout, options)
     if result is None:
         raise typer.Exit(INTERRUPTED)
     _tell_result(result)
@@ -91,13 +82,14 @@ def _tell_result(result: "RecordResult") -> None:
         f"ended: {result.reason}"
     )
     if result.lost:
-        typer.echo(f"imusic: the {result.lost} was lost; the take is complete until then", err=True)
+        why = "disk is nearly full" if result.lost == "disk" else f"{result.lost} was lost"
+        typer.echo(f"imusic: the {why}; the take is complete until then", err=True)
         raise typer.Exit(LOST)
 
 
 def _check_missing(names: "Collection[str]", rig: "Rig") -> None:
     """Refuse what can never be missing, such as a typo. Raises ConfigError naming what can."""
-    from capture.daemon import PHONE
+    from capture.phone_session import PHONE
     from firmware_host.errors import ConfigError
 
     devices = tuple(device.name for device in rig.sources)
@@ -118,49 +110,6 @@ _TROUBLES = {
     "garbage_bytes": "bytes of garbage",
     "troubles": "other troubles (see `health` of the take)",
 }
-
-
-def status_lines(status: "RecordStatus") -> str:
-    """A recording under way: one line, and below it one for each device of several."""
-    if status.missing:
-        first = f"waiting for: {', '.join(status.missing)} (Ctrl-C gives up)"
-        waiting = [d for d in status.devices if len(status.devices) > 1]
-        return "\n".join([first, *map(device_line, waiting)])
-    devices = status.devices
-    head = [f"{status.state.value} {status.elapsed_s:.0f} s"]
-    tail = [f"{status.faces} faces", f"{status.bytes_on_disk / 1e6:.1f} MB on disk"]
-    if len(devices) == 1:
-        return "  ".join([*head, *_device_parts(devices[0]), *tail])
-    return "\n".join(["  ".join(head + tail), *map(device_line, devices)])
-
-
-def device_line(device: "DeviceStatus") -> str:
-    """One device of several."""
-    return "  ".join([f"  {device.name}:", *_device_parts(device)])
-
-
-def _device_parts(device: "DeviceStatus") -> list[str]:
-    parts = [
-        f"{device.rate_hz:.0f} samples/s",
-        f"{device.lost} lost",
-        f"age {1000 * device.age_s:.0f} ms",
-        f"clock {1000 * device.late_s:+.1f} ms",
-    ]
-    if device.state != "up":
-        parts.insert(0, device.state.upper())
-    if device.garbage_bytes:
-        parts.append(f"{device.garbage_bytes} bytes of garbage")
-    if device.links_down:
-        parts.append(f"link lost {device.links_down} times")
-    if device.silent:
-        parts.append(f"SILENT: {', '.join(device.silent)}")
-    return parts
-
-
-def notice_lines(notice: "Notice") -> list[str]:
-    """What happened to a device, for people."""
-    lines = [f"imusic: {notice.device}: {notice.text}"]
-    return [*lines, f"  hint: {notice.hint}"] if notice.hint else lines
 
 
 @app.command()
@@ -251,8 +200,15 @@ def samples(
 
 @import_app.command()
 def livelink(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A Live Link Face CSV.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.csv|DIR", help="A Live Link Face CSV, or a take's folder."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
+    truth: Annotated[
+        Literal["cal", "raw", "plain"] | None,
+        typer.Option(help="Of a folder: with or without the neutral face taken off. Default: cal."),
+    ] = None,
     swap_sideways: Annotated[
         bool | None,
         typer.Option(
@@ -261,13 +217,13 @@ def livelink(
         ),
     ] = None,
 ) -> None:
-    """Make a take of the faces in a Live Link Face CSV, without samples.
+    """Make a take of the faces that Live Link Face recorded on the phone, without samples.
 
     Example: imusic import livelink MySlate_1_iPhone.csv --out takes/slate-1
     """
-    from capture.importers import import_livelink_csv
+    from capture.livelink_import import import_livelink
 
-    _tell(import_livelink_csv(file, out, swap_sideways), out)
+    _tell(import_livelink(file, out, truth, swap_sideways), out)
 
 
 def _json(value: Any) -> str:

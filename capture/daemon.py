@@ -6,22 +6,28 @@ take loudly if it ever fills. What decides is `capture.recorder`.
 
 import asyncio
 import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from capture.arkit_source import ArkitSource
 from capture.channels import CORRECTIONS
-from capture.disk import Call, DiskThread, Overrun, disk_error
-from capture.livelink import VERSION
-from capture.meters import DeviceMeter, DeviceStatus
+from capture.disk import DiskThread, Overrun, disk_error
+from capture.disk_guard import DiskGuard
+from capture.meters import DeviceMeter
+from capture.operating import Command, Marks, Verb
+from capture.phone_faces import PhoneFace
+from capture.phone_session import PHONE, PhoneSession
+from capture.preflight import DISK, Problem
+from capture.preroll import Call, PreRoll
+from capture.readiness import Readiness, free_bytes
+from capture.record_options import Control, RecordOptions
+from capture.record_status import Notice, RecordResult, RecordStatus
 from capture.recorder import Recorder, State
+from capture.recover import recover
+from capture.signals import signals_set
 from capture.take import Segment, Take, TakeDevice, new_take
 from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S
@@ -30,54 +36,24 @@ from firmware_host.layout import SensorLayout, select
 from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig, rig_to_dict
 from firmware_host.rig_profiles import read_profiles
-from firmware_host.samples import HubEnd, ImuBlock
+from firmware_host.samples import HubEnd, HubInfo, ImuBlock
 from firmware_host.sensor_profile import Correction
 from firmware_host.supervisor import DeviceLink, RigLinks
 
-PHONE = "phone"
 TICK_S = 0.02
 STATUS_EVERY_S = 0.5
+CHECK_EVERY_S = 0.1
+DISK_EVERY_S = 1.0
 # The hub starts when it is greeted: a wait for the phone this short is not worth moving the rest.
 PROMPT_S = 0.5
+# How long sources are looked at before a take; well below that.
+SETTLE_S = 0.3
+# More than any INFO is long: what came before it in the same read or the one before.
+INFO_BYTES = 1024
 
 BY_OPERATOR, BY_CALLER = "stopped by the operator", "stopped by the program that recorded it"
 
 Listener = Callable[[RigEvent], None]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordStatus:
-    """How the recording is doing.
-
-    waiting: writes that the disk has not taken yet. devices: those of the rig, in its order.
-    """
-
-    state: State
-    missing: tuple[str, ...]
-    elapsed_s: float
-    faces: int
-    bytes_on_disk: int
-    waiting: int
-    devices: tuple[DeviceStatus, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something the operator should know now. hint: what can be done; may be empty."""
-
-    device: str
-    text: str
-    hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordResult:
-    """A finished take. `lost` names the source whose loss ended it, if one did."""
-
-    folder: Path
-    take: Take
-    reason: str
-    lost: str | None
 
 
 async def record(
@@ -93,9 +69,12 @@ async def record(
     on_take: Callable[[Take], None] | None = None,
     on_notice: Callable[[Notice], None] | None = None,
     take_facts: dict[str, Any] | None = None,
+    options: RecordOptions | None = None,
+    control: Control | None = None,
 ) -> RecordResult | None:
     """Record every source of `rig` into the next take under `out`.
 
+    Begins when every required source is there and nothing stands against it (`capture.preflight`).
     Ends when a hub says END, after `duration_s`, at `stop_event`, at Ctrl-C, or when a required
     source was silent for `lost_after_s` of the rig; in every case the take is complete up to there.
     A device that is lost is looked for until then. None where it was stopped before any required
@@ -115,19 +94,25 @@ async def record(
         on_notice: called when something happens to a device: lost, refused, back.
         on_take: called once, when recording begins, with the take and so with its segments.
         take_facts: further fields of `take.toml`, such as `simulated` or `origin`.
+        options: slate, pre-roll, and whether to wait for the operator.
+        control: where the operator's commands come from.
 
     Raises:
-        TransportError: a required source cannot be opened or was not heard in time.
+        TransportError: a required source cannot be opened or was not heard in time, or something
+            else stood against beginning.
         ConfigError: a device and the rig disagree on the slots, or it has none.
         Overrun, ImusicError: the disk is too slow, or refused.
     """
     rig.check_assigned()
-    session = _Session(rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status)
+    session = _Session(
+        rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status, options
+    )
+    session.control = control or Control()
     session.take_facts = take_facts or {}
     session.on_take, session.on_notice = on_take, on_notice
     interrupted = asyncio.Event()
     stops = {BY_OPERATOR: interrupted, BY_CALLER: stop_event or asyncio.Event()}
-    with _signals_set(interrupted):
+    with signals_set(interrupted):
         return await session.run(stops)
 
 
@@ -143,8 +128,10 @@ class _Session:
         allow_missing: Collection[str],
         start_timeout_s: float,
         on_status: Callable[[RecordStatus], None] | None,
+        options: RecordOptions | None,
     ) -> None:
         self._rig, self._out = rig, out
+        self._options = options or RecordOptions()
         self._listeners = tuple(listeners)
         self._allowed = tuple(sorted(allow_missing))
         self._on_status = on_status
@@ -164,9 +151,24 @@ class _Session:
             None if duration_s is None else round(duration_s * NS_PER_S),
             round(start_timeout_s * NS_PER_S),
             round(rig.session.lost_after_s * NS_PER_S),
+            settle_ns=round(SETTLE_S * NS_PER_S),
+            armed=self._options.armed,
         )
+        self._phone = (
+            None if rig.phone is None else PhoneSession(rig.phone, self._keep, self._take_face)
+        )
+        slots, may_miss = rig.sensor_layout.names, (self._optional, self._allowed)
+        self._readiness = Readiness(
+            self._links.links, self._phone, *may_miss, slots, out, duration_s
+        )
+        self._problems: list[Problem] = []
+        self._guard = DiskGuard()
+        self._marks = Marks()
+        self._warned: set[str] = set()
+        self._checked_ns = self._looked_ns = 0
+        self.control = Control()
         self._disk: DiskThread | None = None
-        self._pending: list[Call] = []
+        self._preroll = PreRoll(self._options.keep_s)
         self._first_block_ns: int | None = None
         self._meters = [DeviceMeter() for _ in rig.sources]
         self._faces = 0
@@ -177,20 +179,26 @@ class _Session:
 
     async def run(self, stops: dict[str, asyncio.Event]) -> RecordResult | None:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
-        listener: asyncio.Task[None] | None = None
         async with contextlib.AsyncExitStack() as stack:
-            if self._rig.phone is not None:
-                source = ArkitSource(self._rig.phone.bind, self._rig.phone.port)
-                await stack.enter_async_context(source)
-                listener = asyncio.create_task(self._listen_to_phone(source))
-                stack.push_async_callback(_cancelled, listener)
+            if self._phone is not None:
+                await stack.enter_async_context(self._phone)
             await stack.enter_async_context(self._links)
             try:
-                await self._watch(listener, stops)
+                await self._watch(stops)
+                told = await self._end_phone()
+            except ImusicError as error:
+                self._abandon()
+                raise self._rescued(error) from error.__cause__
             except BaseException:  # whatever it was: the file is closed as it is, for recovery
                 self._abandon()
                 raise
-        return await self._finish()
+        return await self._finish(told)
+
+    async def _end_phone(self) -> dict[str, Any]:
+        """Facts for `origin` of what the phone recorded itself."""
+        if self._phone is None or self._disk is None:
+            return {}
+        return await self._phone.stop(self._disk.writer.folder)
 
     def _take_bytes(self, link: DeviceLink, data: bytes, arrival_ns: int) -> None:
         self._keep("hub_bytes", data, arrival_ns, link.index)
@@ -199,8 +207,11 @@ class _Session:
         self._keep("hub_event", event, now_ns, link.index)
         self._meters[link.index].take(event)
         if isinstance(event, ImuBlock):
-            self._first_block_ns = self._first_block_ns or event.arrival_ns
             self._recorder.heard(link.name, event.arrival_ns)
+            self._readiness.take_block(link, event)
+        elif isinstance(event, HubInfo):  # without which nothing later can be read
+            self._preroll.pin_newest("hub_bytes", link.index, INFO_BYTES)
+            self._preroll.pin_newest("hub_event", link.index)
         elif self.on_notice is not None and (line := link.notice(event)) is not None:
             self.on_notice(Notice(link.name, *line))
         for listener in self._listeners:
@@ -208,38 +219,35 @@ class _Session:
         if isinstance(event, HubEnd) and link.name not in self._optional:
             self._recorder.end(f"the {link.name} said that it ends", now_ns)
 
-    async def _listen_to_phone(self, source: ArkitSource) -> None:
-        async for data, arrival_ns in source:
-            self._keep("phone_datagram", data, arrival_ns)
-            if data[:1] == bytes([VERSION]):
-                self._faces += 1
-                self._recorder.heard(PHONE, arrival_ns)
+    def _take_face(self, face: PhoneFace) -> None:
+        self._faces += 1
+        self._recorder.heard(PHONE, face.arrival_ns)
 
     def _keep(self, method: str, *args: Any, **kwargs: Any) -> None:
         if self._disk is None:
-            self._pending.append((method, args, kwargs))
+            self._preroll.keep((method, args, kwargs), time.monotonic_ns())
         else:
             self._disk.put(method, *args, **kwargs)
 
-    async def _watch(
-        self, listener: asyncio.Task[None] | None, stops: dict[str, asyncio.Event]
-    ) -> None:
+    async def _watch(self, stops: dict[str, asyncio.Event]) -> None:
         """Run until COMPLETE. Raises what ended the recording before or against its will."""
         recorder = self._recorder
         status_ns = 0
         while True:
             now_ns = time.monotonic_ns()
-            self._check_phone(listener, now_ns)
+            self._check_phone(now_ns)
             self._check_links(now_ns)
+            self._check_readiness(now_ns)
+            self._look_at_disk(now_ns)
             for reason, stop in stops.items():
                 if stop.is_set():
                     recorder.end(reason, now_ns)
+            self._obey(now_ns)
             state = recorder.tick(now_ns)
-            if state is State.READY:
+            if recorder.may_begin:
                 self._start_take(now_ns)
             if state is State.DRAINING and not self._told_to_stop:
-                self._told_to_stop = True
-                self._links.stop()
+                self._tell_to_stop()
             if self._disk is not None and self._disk.failed:
                 raise disk_error(self._disk)
             if self._on_status is not None and now_ns - status_ns >= STATUS_EVERY_S * NS_PER_S:
@@ -250,23 +258,73 @@ class _Session:
                 return
             await asyncio.sleep(TICK_S)
 
-    def _check_phone(self, listener: asyncio.Task[None] | None, now_ns: int) -> None:
-        """A phone's port that fails ends the take; before the take began, its error is told."""
-        if listener is None or not listener.done():
+    def _tell_to_stop(self) -> None:
+        self._told_to_stop = True
+        self._links.stop()
+        if self._phone is not None:
+            self._phone.ask_to_stop()
+
+    def _obey(self, now_ns: int) -> None:
+        """Do what the operator said since the last look."""
+        for command in self.control.take():
+            if command.verb is Verb.MARK:
+                self._mark(command, now_ns)
+            elif command.verb is Verb.STOP:
+                self._recorder.end(BY_OPERATOR, now_ns)
+            elif not self._recorder.start() and self._recorder.state is State.IDLE:
+                why = "; ".join(self._recorder.problems or self._recorder.missing)
+                self._notify(Notice("recorder", f"not ready: {why or 'wait a moment'}", ""))
+
+    def _mark(self, command: Command, now_ns: int) -> None:
+        label = self._marks.label(command)
+        self._keep("marker", label, now_ns)
+        self._notify(Notice("marker", label, ""))
+
+    def _notify(self, notice: Notice) -> None:
+        if self.on_notice is not None:
+            self.on_notice(notice)
+
+    def _check_readiness(self, now_ns: int) -> None:
+        """Tell the recorder what stands against beginning, as long as it has not begun."""
+        if self._recorder.state not in (State.IDLE, State.READY):
             return
-        error = listener.exception()
-        if error is not None and (isinstance(error, Overrun) or not isinstance(error, ImusicError)):
+        if now_ns - self._checked_ns >= CHECK_EVERY_S * NS_PER_S:
+            self._checked_ns = now_ns
+            self._problems = self._readiness.problems(now_ns)
+            self._recorder.check([problem.line for problem in self._problems])
+
+    def _look_at_disk(self, now_ns: int) -> None:
+        """End the take while there is room to end it."""
+        if self._disk is None or now_ns - self._looked_ns < DISK_EVERY_S * NS_PER_S:
+            return
+        self._looked_ns = now_ns
+        self._guard.look(now_ns, free_bytes(self._disk.writer.folder))
+        if self._guard.is_full:
+            self._recorder.end("the disk is nearly full", now_ns, lost=DISK)
+        for warning in set(self._warnings(now_ns)) - self._warned:
+            self._warned.add(warning)
+            self._keep("health", "warning", now_ns, text=warning)
+
+    def _warnings(self, now_ns: int) -> tuple[str, ...]:
+        phone = () if self._phone is None else self._phone.warnings(now_ns)
+        return (*phone, self._guard.warning) if self._guard.warning else phone
+
+    def _check_phone(self, now_ns: int) -> None:
+        """A phone's port that fails ends the take; before the take began, its error is told."""
+        error = None if self._phone is None else self._phone.error
+        if error is None:
+            return
+        if isinstance(error, Overrun) or not isinstance(error, ImusicError):
             raise error
         if self._recorder.state is State.RECORDING:
-            closed = "the phone's link was closed"
-            self._recorder.end(str(error or closed), now_ns, lost=PHONE if error else None)
-        elif self._recorder.state is State.IDLE and error and PHONE not in self._optional:
+            self._recorder.end(str(error), now_ns, lost=PHONE)
+        elif self._recorder.state is State.IDLE and PHONE not in self._optional:
             raise error
 
     def _check_links(self, now_ns: int) -> None:
         """Before the take began, why a required device is not there is everybody's business."""
         self._links.check()
-        if self._recorder.state is State.IDLE:
+        if self._recorder.state is State.IDLE and not self._options.armed:
             for link in self._links.links:
                 if link.error is not None and not link.was_up and link.name not in self._optional:
                     raise link.error
@@ -274,13 +332,23 @@ class _Session:
             self._recorder.end("every device said that it ends", now_ns)
 
     def _check_complete(self) -> None:
-        if self._disk is None and not self._stopped():
+        if self._disk is not None or self._stopped():
+            return
+        missing = self._recorder.missing
+        if missing or not self._problems:
             # Where nothing is required, anything would have done.
-            missing = self._recorder.missing or tuple(d.name for d in self._rig.sources)
+            missing = missing or tuple(device.name for device in self._rig.sources)
             raise TransportError(
-                f"nothing was heard from: {', '.join(missing)}",
-                _missing_hint(missing, self._rig),
+                f"nothing was heard from: {', '.join(missing)}", self._missing_hint(missing)
             )
+        texts, hints = zip(*((p.text, p.hint) for p in self._problems), strict=True)
+        raise TransportError(f"the take cannot begin: {'; '.join(texts)}", "; ".join(hints))
+
+    def _missing_hint(self, missing: Collection[str]) -> str:
+        hints = [f"check the {d.name} at {d.url}" for d in self._rig.sources if d.name in missing]
+        if PHONE in missing and self._phone is not None:
+            hints.append(self._phone.setup)
+        return "; ".join(hints) + f"; or pass --allow-missing {sorted(missing)[0]}"
 
     def _stopped(self) -> bool:
         return self._recorder.reason in (BY_OPERATOR, BY_CALLER)
@@ -288,8 +356,16 @@ class _Session:
     def _start_take(self, now_ns: int) -> None:
         """Make the folder and hand over everything heard so far."""
         layout, devices = self._layout()
-        folder = new_take_folder(self._out)
-        origin: dict[str, Any] = {"kind": "record", "allow_missing": list(self._allowed)}
+        folder = new_take_folder(self._out, self._options.slate)
+        number = int(folder.name.rpartition("-")[2])
+        calls = self._preroll.hand_over()
+        self._first_block_ns = _first_block_ns(calls)
+        origin: dict[str, Any] = {
+            "kind": "record",
+            "allow_missing": list(self._allowed),
+            "slate": self._options.slate,
+            "slate_take": number,
+        }
         if self._rig.unserved:
             origin["unserved"] = list(self._rig.unserved)
         take = new_take(
@@ -306,12 +382,13 @@ class _Session:
                 **self.take_facts,
             },
         )
-        self._disk = DiskThread(TakeWriter(folder, take), backlog=self._pending)
-        self._pending.clear()
+        self._disk = DiskThread(TakeWriter(folder, take), backlog=calls)
         if take.corrections:  # once more, for a take.toml may be lost
             by_slot = msgspec.to_builtins(take.corrections)
             self._disk.put("health", CORRECTIONS, now_ns, by_slot=by_slot)
         self._recorder.begin(now_ns)
+        if self._phone is not None:
+            self._phone.start(self._options.slate, number)
         if self.on_take is not None:
             self.on_take(take)
 
@@ -366,7 +443,7 @@ class _Session:
             return (rest,)
         return (rest, Segment("routine", rest_s, routine_s))
 
-    async def _finish(self) -> RecordResult | None:
+    async def _finish(self, told: dict[str, Any]) -> RecordResult | None:
         disk, recorder = self._disk, self._recorder
         if disk is None:
             return None
@@ -375,12 +452,13 @@ class _Session:
         await asyncio.to_thread(disk.finish)
         if disk.error is not None:
             self._abandon()
-            raise disk_error(disk)
+            raise self._rescued(disk_error(disk))
         try:
-            take = disk.writer.close()
+            changes = {"origin": disk.writer.take.origin | told} if told else {}
+            take = disk.writer.close(**changes)
         except OSError as error:
             disk.error = error
-            raise disk_error(disk) from error
+            raise self._rescued(disk_error(disk)) from error
         return RecordResult(disk.writer.folder, take, recorder.reason, recorder.lost)
 
     def _abandon(self) -> None:
@@ -389,6 +467,17 @@ class _Session:
             return
         self._disk.finish()
         self._disk.writer.abandon()
+
+    def _rescued(self, error: ImusicError) -> ImusicError:
+        """The error, with what became of the take: what was written of it is made readable."""
+        if self._disk is None:
+            return error
+        try:
+            report = recover(self._disk.writer.folder)
+        except (ImusicError, OSError):  # no room even for that: the hint says what to do later
+            return error
+        self._recorder.recover(str(error))
+        return ImusicError(f"{error}; rescued: {report.message}", error.hint)
 
     def _status(self, now_ns: int) -> RecordStatus:
         began_ns, disk = self._recorder.began_ns, self._disk
@@ -403,48 +492,14 @@ class _Session:
                 meter.status(link.name, link.state.value, link.silent, now_ns)
                 for link, meter in zip(self._links.links, self._meters, strict=True)
             ),
+            problems=self._recorder.problems if began_ns is None else (),
+            warnings=self._warnings(now_ns),
+            left_s=self._guard.left_s,
+            marks=self._marks.count,
         )
 
 
-def _missing_hint(missing: Collection[str], rig: Rig) -> str:
-    hints = []
-    for device in rig.sources:
-        if device.name in missing:
-            hints.append(f"check the {device.name} at {device.url}")
-    if PHONE in missing and rig.phone is not None:
-        hints.append(
-            f"let Live Link Face (ARKit mode) send to this computer, port {rig.phone.port}, and "
-            "check the firewall"
-        )
-    return "; ".join(hints) + f"; or pass --allow-missing {sorted(missing)[0]}"
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a listener and wait until it is gone; its error, if any, was looked at before."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _signals_set(stop: asyncio.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM set `stop` once; a second Ctrl-C interrupts as ever."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {
-        number: signal.getsignal(number) or signal.SIG_DFL
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-
-    def stop_once(number: int, _: object) -> None:
-        signal.signal(number, before[signal.Signals(number)])
-        loop.call_soon_threadsafe(stop.set)
-
-    for number in before:
-        signal.signal(number, stop_once)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _first_block_ns(calls: Iterable[Call]) -> int | None:
+    """When the first samples of a take arrived."""
+    events = (arguments[0] for method, arguments, _ in calls if method == "hub_event")
+    return next((e.arrival_ns for e in events if isinstance(e, ImuBlock)), None)

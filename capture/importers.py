@@ -1,4 +1,4 @@
-"""Takes from recordings made elsewhere: samples in an NPZ file, faces in a Live Link CSV.
+"""Takes from samples recorded elsewhere, in an NPZ file.
 
 Times of an imported file are kept: host ns = (time_s − origin.time_zero_s) · 1e9, and `arrival_ns`
 is the time of the sample itself. Readings stay float32 as given; there is no raw channel.
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.livelink_csv import read_livelink_csv
 from capture.npz_files import faces_of, increasing_times, numbers, read_npz, texts
 from capture.provenance import file_sha256
 from capture.resample import tick_of
@@ -96,50 +95,15 @@ def import_samples(npz: Path, out_dir: Path) -> Take:
     }
     take = new_take(known_name(out_dir), samples.layout, origin, tuple(segments))
     with whole_take(out_dir, take) as writer:
-        host_ns = _host_ns(samples.time_s, zero_s)
+        host_ns = host_ns_of(samples.time_s, zero_s)
         write_samples(writer, host_ns, samples.accel, samples.gyro)
         if samples.faces is not None:
             _write_faces(writer, samples.faces, zero_s)
         return writer.close()
 
 
-def import_livelink_csv(csv: Path, out_dir: Path, swap_sideways: bool | None = None) -> Take:
-    """Make `out_dir` a take of the faces in a Live Link Face CSV, without any samples.
-
-    Raises:
-        DataError: not such a file, or none of its rows has a face.
-        ConfigError: `out_dir` exists and is not empty.
-    """
-    recording = read_livelink_csv(csv, swap_sideways)
-    if not recording.tracked.any():
-        raise DataError(
-            f"{csv}: none of its {len(recording.time_s)} rows has a face",
-            "give a recording that saw one",
-        )
-    origin = {
-        "kind": "livelink_csv",
-        "file": known_name(csv),
-        "source_sha256": recording.sha256,
-        "one_clock": True,
-        "time_zero_s": 0.0,
-        "rate_hz": recording.rate_hz,
-        "sideways_swapped": recording.sideways_swapped,
-        "notes": list(recording.notes),
-    }
-    host_ns = _host_ns(recording.time_s, 0.0)
-    with whole_take(out_dir, new_take(known_name(out_dir), FACE_12, origin)) as writer:
-        writer.faces(
-            host_ns,
-            host_ns,
-            recording.weights,
-            recording.tracked,
-            recording.head_yaw_pitch_roll,
-            recording.eyes_yaw_pitch_roll,
-        )
-        return writer.close()
-
-
-def _host_ns(time_s: Times, zero_s: float) -> Ints:
+def host_ns_of(time_s: Times, zero_s: float) -> Ints:
+    """Seconds since `zero_s` as the host's clock of an imported take shows them."""
     host: Ints = np.rint((time_s - zero_s) * NS_PER_S).astype(np.int64)
     return host
 
@@ -188,7 +152,7 @@ def block_numbers(host_ns: Ints) -> Ints:
 
 
 def _write_faces(writer: TakeWriter, faces: _Faces, zero_s: float) -> None:
-    host_ns = _host_ns(faces.time_s, zero_s)
+    host_ns = host_ns_of(faces.time_s, zero_s)
     tracked = np.asarray(np.isfinite(faces.weights).all(axis=1), np.bool_)
     for start in range(0, len(host_ns), WRITE_ROWS):
         part = slice(start, start + WRITE_ROWS)

@@ -6,9 +6,12 @@ byte length and that many UTF-8 bytes. The 61 values are the 52 weights in canon
 yaw, pitch and roll in radians of the head, the left eye and the right eye. A packet without values,
 and one whose 61 values are all zero, mean "no face".
 
-Head rotation: world_from_head = Ry(yaw) · Rx(pitch) · Rz(roll) in the right-handed head frame (+x
-the wearer's left, +y up, +z forward). The signs follow this definition; they have not been checked
-against a phone, and nothing here depends on them but the sense in which a viewer turns the head.
+`LiveLinkPacket` holds angles as `capture.phone_faces` defines them. On the wire some have the other
+sign: the head's pitch and roll, and the eyes' yaw and roll. Nobody documents that; it is measured
+on recordings of the app (`benchmarks/phone_axes.py`). Eyes: in each of them yaw and the shapes
+eyeLookIn and eyeLookOut correlate at -1.00, pitch and eyeLookDown at +1.00. Head: who turns the
+head before a phone keeps looking at it, and of the eight choices of signs this one holds the gaze
+the stillest, in the CSV as in the packets. Not yet seen on a phone by us.
 """
 
 import gzip
@@ -22,6 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.phone_faces import Malformed as Malformed
+from capture.phone_faces import PhoneFace
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
@@ -37,6 +42,9 @@ MAX_SUB_FRAME = 3600.0
 _TIMING = struct.Struct(">ifii")
 _LENGTH = struct.Struct(">i")
 _VALUES = struct.Struct(f">{VALUE_COUNT}f")
+# Signs of yaw, pitch and roll on the wire and in the app's files, see the module.
+HEAD_SIGNS = np.array([1.0, -1.0, -1.0], np.float32)
+EYE_SIGNS = np.array([-1.0, 1.0, -1.0], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,13 +71,6 @@ class LiveLinkPacket:
     def rate_hz(self) -> float:
         """The nominal frame rate."""
         return self.rate_numerator / self.rate_denominator
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """A datagram that is not a version 6 packet, and why."""
-
-    reason: str
 
 
 def decode(data: bytes) -> LiveLinkPacket | Malformed:
@@ -99,10 +100,30 @@ def decode(data: bytes) -> LiveLinkPacket | Malformed:
         numerator,
         denominator,
         weights=values[:WEIGHT_COUNT] if values is not None else None,
-        head_yaw_pitch_roll=values[WEIGHT_COUNT : WEIGHT_COUNT + 3] if values is not None else None,
-        eyes_yaw_pitch_roll=values[WEIGHT_COUNT + 3 :].reshape(2, 3)
-        if values is not None
-        else None,
+        head_yaw_pitch_roll=None if values is None else _head(values),
+        eyes_yaw_pitch_roll=None if values is None else _eyes(values),
+    )
+
+
+def _head(values: Floats) -> Floats:
+    return values[WEIGHT_COUNT : WEIGHT_COUNT + 3] * HEAD_SIGNS
+
+
+def _eyes(values: Floats) -> Floats:
+    return values[WEIGHT_COUNT + 3 :].reshape(2, 3) * EYE_SIGNS
+
+
+def face_of(packet: LiveLinkPacket, arrival_ns: int) -> PhoneFace:
+    """The face in a packet that arrived at `arrival_ns`."""
+    return PhoneFace(
+        arrival_ns,
+        device_time_ns(packet),
+        packet.weights,
+        packet.head_yaw_pitch_roll,
+        packet.eyes_yaw_pitch_roll,
+        (packet.frame_number, packet.rate_numerator, packet.rate_denominator),
+        packet.sub_frame,
+        f"{packet.subject} {packet.device_id}",
     )
 
 
@@ -172,7 +193,9 @@ def encode(packet: LiveLinkPacket) -> bytes:
         eyes = (
             np.zeros((2, 3)) if packet.eyes_yaw_pitch_roll is None else packet.eyes_yaw_pitch_roll
         )
-        values = np.concatenate([packet.weights, np.ravel(head), np.ravel(eyes)])
+        values = np.concatenate(
+            [packet.weights, np.ravel(head * HEAD_SIGNS), np.ravel(eyes * EYE_SIGNS)]
+        )
         if len(values) != VALUE_COUNT:
             raise ValueError(f"expected {VALUE_COUNT} values, got {len(values)}")
         parts += [bytes([VALUE_COUNT]), values.astype(">f4").tobytes()]

@@ -3,8 +3,10 @@
 Column names are matched without regard to case. The file states no frame rate: it is inferred from
 the timecode, whose frames count at the nominal rate. Weights stay as written, also a little beyond
 [0, 1]; what lies far beyond it is another unit or damage and is refused.
-Files whose header is PascalCase label the four sideways shapes (jaw and mouth, left and right)
-opposite to UDP and to native ARKit, so those pairs are exchanged when such a file is read.
+Files whose header is PascalCase, which are the app's own, label the four sideways shapes (jaw and
+mouth, left and right) opposite to UDP and to native ARKit, so those pairs are exchanged when such a
+file is read. Their angles have the app's signs (`capture.livelink`) and come out as
+`capture.phone_faces` defines them; angles of other writers stay as written.
 """
 
 import csv
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES, INDEX, MAX_WEIGHT, canonical_name
+from capture.livelink import EYE_SIGNS, HEAD_SIGNS
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats
 
@@ -47,8 +50,9 @@ _TIMECODE = re.compile(r"(\d{1,6}):([0-5]?\d):([0-5]?\d)[:;](\d{1,6}(?:\.\d+)?)"
 class LiveLinkRecording:
     """A recording of ARKit weights.
 
-    time_s: (M,) seconds since the first row, increasing. weights: (M, 52) in canonical order as
-    recorded (not clipped), NaN where `tracked` is False. head_yaw_pitch_roll: (M, 3) rad and
+    time_s: (M,) seconds since the first row, increasing. timecode_s: (M,) seconds of the day by the
+    timecode, running on past midnight. weights: (M, 52) in canonical order as recorded (not
+    clipped), NaN where `tracked` is False. head_yaw_pitch_roll: (M, 3) rad and
     eyes_yaw_pitch_roll: (M, 2, 3) rad, or None where the file has none; NaN in rows without a face.
     rate_hz: the nominal rate of the timecode, which need not be the rate of the rows.
     """
@@ -61,6 +65,7 @@ class LiveLinkRecording:
     rate_hz: float
     sha256: str
     sideways_swapped: bool
+    timecode_s: Times
     notes: tuple[str, ...] = ()
 
     def clipped(self) -> Floats:
@@ -107,12 +112,18 @@ def read_livelink_csv(
     notes: list[str] = []
     rate = rate_hz or _infer_rate([row.clock for row in rows], notes)
     rows = _within_rate(rows, rate, notes, path)
-    time_s, kept = _elapsed(rows, rate, notes, path)
+    stamps_s, kept = _stamps(rows, rate, notes, path)
     rows = [rows[i] for i in kept]
     values = _table(rows, len(names))
     _check_weights(names, rows, values, path)
     swapped = _is_pascal(names) if swap_sideways is None else swap_sideways
-    return _assemble(names, values, time_s, rate, swapped, hashlib.sha256(raw).hexdigest(), notes)
+    return _assemble(names, values, stamps_s, rate, swapped, hashlib.sha256(raw).hexdigest(), notes)
+
+
+def seconds_of_day(text: str, rate_hz: float, where: str) -> float:
+    """What a timecode says, frames counted at `rate_hz`. Raises DataError where it is none."""
+    seconds, frames = _clock(text, where)
+    return seconds + frames / rate_hz
 
 
 def _text(raw: bytes, path: Path) -> str:
@@ -241,10 +252,10 @@ def _within_rate(rows: Sequence[_Row], rate: float, notes: list[str], path: Path
     return [row for row in rows if row.clock[1] < rate]
 
 
-def _elapsed(
+def _stamps(
     rows: Sequence[_Row], rate: float, notes: list[str], path: Path
 ) -> tuple[Times, NDArray[np.int64]]:
-    """Seconds since the first row, and the rows kept: those later than all before them.
+    """Seconds of the day of the rows kept: those later than all before them; and which they are.
 
     Raises:
         DataError: the timecode leaps for good.
@@ -266,7 +277,7 @@ def _elapsed(
     if dropped := int(np.count_nonzero(~later)):
         notes.append(f"{dropped} rows with a repeated or backward timecode left out")
     kept = kept[later]
-    return stamps[kept] - stamps[kept[0]], kept
+    return stamps[kept], kept
 
 
 def _past_midnight(stamps: Times) -> Times:
@@ -332,7 +343,7 @@ def _is_pascal(names: Sequence[str]) -> bool:
 def _assemble(
     names: Sequence[str],
     values: NDArray[np.float64],
-    time_s: Times,
+    stamps_s: Times,
     rate: float,
     swapped: bool,
     sha256: str,
@@ -348,15 +359,20 @@ def _assemble(
         weights = swap_sideways_pairs(weights)
     head = _optional(names, values, HEAD_COLUMNS)
     eyes = _optional(names, values, EYE_COLUMNS)
+    eyes = None if eyes is None else eyes.reshape(-1, 2, 3)
+    if _is_pascal(names):
+        head = None if head is None else head * HEAD_SIGNS
+        eyes = None if eyes is None else eyes * EYE_SIGNS
     return LiveLinkRecording(
-        time_s=time_s,
+        time_s=stamps_s - stamps_s[0],
         weights=weights,
         tracked=tracked,
         head_yaw_pitch_roll=head,
-        eyes_yaw_pitch_roll=None if eyes is None else eyes.reshape(-1, 2, 3),
+        eyes_yaw_pitch_roll=eyes,
         rate_hz=rate,
         sha256=sha256,
         sideways_swapped=swapped,
+        timecode_s=stamps_s,
         notes=tuple(notes),
     )
 
@@ -396,19 +412,16 @@ def write_livelink_csv(
         time_s: (M,) seconds; the timecode begins at midnight plus time_s.
         weights: (M, 52) canonical order.
         tracked: (M,); rows without a face become `TC,0`.
-        head_yaw_pitch_roll: (M, 3) yaw, pitch, roll.
-        eyes_yaw_pitch_roll: (M, 2, 3).
+        head_yaw_pitch_roll: (M, 3) yaw, pitch, roll in rad, as `capture.phone_faces` defines them.
+        eyes_yaw_pitch_roll: (M, 2, 3) likewise.
         rate_hz: nominal rate of the timecode.
     """
     count = len(time_s)
     seen = np.ones(count, np.bool_) if tracked is None else tracked
     head = np.zeros((count, 3)) if head_yaw_pitch_roll is None else head_yaw_pitch_roll
-    eyes = (
-        np.zeros((count, 6))
-        if eyes_yaw_pitch_roll is None
-        else eyes_yaw_pitch_roll.reshape(count, 6)
-    )
-    table = np.concatenate([swap_sideways_pairs(weights), head, eyes], axis=1)
+    eyes = np.zeros((count, 2, 3)) if eyes_yaw_pitch_roll is None else eyes_yaw_pitch_roll
+    angles = [head * HEAD_SIGNS, (eyes * EYE_SIGNS).reshape(count, 6)]
+    table = np.concatenate([swap_sideways_pairs(weights), *angles], axis=1)
     names = [name[0].upper() + name[1:] for name in ARKIT_NAMES]
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)

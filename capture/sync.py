@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture import rotations
+from capture.face_holes import never_sent, whole_faces
 from capture.recording import DeviceTrack, FaceTrack, Recording
 from capture.source_clock import SourceClock, fit_source, proven_by
 from capture.take import SYNC_FILE
@@ -119,6 +120,11 @@ def align(recording: Recording) -> Alignment:
     # Where there is nothing to compare with, nothing can be wrong between the two.
     alone = one_clock or not is_felt or phone is None
     verdict = _verdict(known, phone, offset, alone, notes)
+    if _by_arrival(recording):
+        notes.append("the phone's app sends no time of its own: its frames are placed by arrival")
+        verdict = "doubtful" if verdict == "good" else verdict
+    if absent := never_sent(faces.weights, faces.tracked):
+        notes.append(f"the phone never sent {', '.join(absent)}: no face of it can serve as truth")
     is_rig = bool(recording.take.devices)
     return Alignment(
         take=recording.take.name,
@@ -144,6 +150,12 @@ def round_trips(recording: Recording, device: str) -> tuple[RoundTrip, ...]:
         for f in kept
         if f.get("device", device) == device  # takes of before name none: there was only one
     )
+
+
+def _by_arrival(recording: Recording) -> bool:
+    """Whether some face has no time but that at which it arrived."""
+    told = (facts for facts in recording.health if facts["kind"] == "phone")
+    return any(not facts["tells_time"] for facts in told)
 
 
 def _clockless(recording: Recording) -> list[str]:
@@ -416,7 +428,7 @@ def aligned_faces(
     """(time_s, weights, quat_world_from_head, tracked) on the take's timeline, in order of time.
 
     Shapes (M,), (M, 52), (M, 4), (M,). Repeated frames are left out. Weights are NaN where not
-    tracked, quat where unknown.
+    tracked, quat where unknown. Tracked are whole faces only (`capture.face_holes`).
     """
     faces = recording.faces
     if alignment.phone is None:
@@ -424,8 +436,8 @@ def aligned_faces(
     else:
         host_ns, kept = np.unique(_face_ns(faces, alignment.phone), return_index=True)
     time_s = _since(host_ns, alignment.origin_ns) - alignment.phone_latency_s
-    weights, quat = faces.weights[kept], faces.quat_world_from_head[kept]
-    return time_s, weights, quat, faces.tracked[kept]
+    weights, tracked = whole_faces(time_s, faces.weights[kept], faces.tracked[kept])
+    return time_s, weights, faces.quat_world_from_head[kept], tracked
 
 
 def report(alignment: Alignment) -> dict[str, Any]:

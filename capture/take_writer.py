@@ -29,6 +29,7 @@ from capture.channels import (
     topics_of,
 )
 from capture.counting import add, count_health
+from capture.phone_faces import Malformed, PhoneFace
 from capture.take import DATA_FILE, Take, write_take
 from firmware_host.clock import NS_PER_S
 from firmware_host.link_events import (
@@ -95,14 +96,15 @@ _HEALTH_KINDS: dict[type, str] = {
 }
 
 
-def new_take_folder(out: Path) -> Path:
-    """Make and return the next `take-NNN` under `out`; never one that exists."""
+def new_take_folder(out: Path, slate: str = "take") -> Path:
+    """Make and return the next `SLATE-NNN` under `out`; never one that exists."""
     out.mkdir(parents=True, exist_ok=True)
-    numbers = [int(p.name[5:]) for p in out.glob("take-*") if p.name[5:].isdigit()]
+    endings = [path.name[len(slate) + 1 :] for path in out.glob(f"{slate}-*")]
+    numbers = [int(ending) for ending in endings if ending.isascii() and ending.isdigit()]
     number = max(numbers, default=0)
     while True:
         number += 1
-        folder = out / f"take-{number:03d}"
+        folder = out / f"{slate}-{number:03d}"
         try:
             folder.mkdir()
         except FileExistsError:  # another recorder took it between our look and our step
@@ -141,9 +143,15 @@ class TakeWriter:
         self._writer = open_channels(self._file, self._devices, chunk_bytes)
         self._channels = {topic: number for number, topic in enumerate(topics_of(self._devices), 1)}
         self._flushed_ns = self._synced_ns = 0
+        self._sender: tuple[str, bool] | None = None
         self._clocked_ns = [0] * (len(self._devices) + 1)  # by number of the clock
         self._blocks = [0] * len(self._devices)
         self._told_no_clock: set[int] = set()
+
+    @property
+    def take(self) -> Take:
+        """What `take.toml` says meanwhile."""
+        return self._take
 
     @property
     def bytes_written(self) -> int:
@@ -205,30 +213,40 @@ class TakeWriter:
         clock = device if device < schemas.PHONE_CLOCK else device + 1
         self._clock(clock, int(tick_us[-1]) * 1000, int(arrival_ns[-1]))
 
-    def phone_datagram(self, data: bytes, arrival_ns: int) -> None:
-        """Keep a datagram, and the face in it or why there is none."""
+    def phone_bytes(self, data: bytes, arrival_ns: int) -> None:
+        """Keep a datagram of the phone, or what one read of its stream gave."""
         self._add(PHONE_RAW, arrival_ns, data)
         self.counts["datagrams"] += 1
-        packet = livelink.decode(data)
-        if isinstance(packet, livelink.Malformed):
-            self.health("malformed", arrival_ns, source="phone", reason=packet.reason)
+
+    def phone_face(self, found: PhoneFace | Malformed, arrival_ns: int) -> None:
+        """Keep what the phone's bytes meant: a face, or why there is none.
+
+        A face whose app sends no time has its arrival in the place of the phone's clock; the take
+        says so once, in `health`, as it says who sends.
+        """
+        if isinstance(found, Malformed):
+            self.health("malformed", arrival_ns, source="phone", reason=found.reason)
             return
-        tracked = packet.weights is not None
-        head = eyes = weights = None
-        if tracked:
-            weights = np.asarray(packet.weights)[None]
-            head = np.asarray(packet.head_yaw_pitch_roll)[None]
-            eyes = np.asarray(packet.eyes_yaw_pitch_roll)[None]
+        self._tell_sender(found)
+        unknown = np.full((1, len(ARKIT_NAMES)), np.nan)
+        head, eyes = found.head_yaw_pitch_roll, found.eyes_yaw_pitch_roll
         self.faces(
-            np.array([livelink.device_time_ns(packet)]),
-            np.array([arrival_ns]),
-            np.full((1, len(ARKIT_NAMES)), np.nan) if weights is None else weights,
-            np.array([tracked]),
-            head,
-            eyes,
-            frame=(packet.frame_number, packet.rate_numerator, packet.rate_denominator),
-            sub_frame=packet.sub_frame,
+            np.array([found.arrival_ns if found.device_ns is None else found.device_ns]),
+            np.array([found.arrival_ns]),
+            unknown if found.weights is None else found.weights[None],
+            np.array([found.tracked]),
+            None if head is None else head[None],
+            None if eyes is None else eyes[None],
+            frame=found.frame,
+            sub_frame=found.sub_frame,
         )
+
+    def _tell_sender(self, face: PhoneFace) -> None:
+        """Say in `health` who sends faces, at first and whenever it is another."""
+        told = (face.sender, face.device_ns is not None)
+        if told != self._sender:
+            self._sender = told
+            self.health("phone", face.arrival_ns, sender=told[0], tells_time=told[1])
 
     def faces(
         self,
@@ -298,8 +316,14 @@ class TakeWriter:
         return take
 
     def abandon(self) -> None:
-        """Close the file as it is, for `imusic recover`; after the disk refused something."""
-        self._file.close()
+        """Close the file as it is, for `imusic recover`; after the disk refused something.
+
+        What was not written by then, the disk may refuse again: `recover` tells what is missing.
+        """
+        try:
+            self._file.close()
+        except OSError:
+            return
 
     def _add(self, topic: str, log_time: int, payload: bytes, sequence: int = 0) -> None:
         self._writer.add_message(self._channels[topic], log_time, payload, log_time, sequence)

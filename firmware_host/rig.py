@@ -13,7 +13,7 @@ url = "serial:/dev/ttyUSB0"
 slots = ["zygomaticus_left"]        # of its sensors, in their order; or { "0" = "…" }
 
 [phone]
-port = 11111
+app = "livelink"
 
 [session]
 subject = "p01"
@@ -32,6 +32,7 @@ import msgspec
 
 from firmware_host.errors import ConfigError
 from firmware_host.layout import LAYOUTS, SensorLayout
+from firmware_host.phone_rig import PhoneConfig as PhoneConfig
 
 DEFAULT_BAUD = 921_600
 
@@ -114,18 +115,6 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if isinstance(self.slots, dict):
             return tuple(self.slots.items())
         return tuple((str(sensor), slot) for sensor, slot in enumerate(self.slots))
-
-
-class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An iPhone running Live Link Face in ARKit mode, sending UDP to this host."""
-
-    bind: str = "0.0.0.0"
-    port: int = 11111
-    required: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"phone.port must be in [0, 65535], got {self.port}")
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ import typer
 from firmware_host.errors import ConfigError, EnvironmentMissing
 
 if TYPE_CHECKING:
-    from capture.daemon import Notice
+    from capture.record_status import Notice
     from model.checkpoint import Checkpoint
     from model.evaluation_report import JudgedTake
     from model.live import LiveCounts
@@ -327,7 +327,7 @@ def live(
 
     from rich.console import Console
 
-    from capture.cli import notice_lines
+    from capture.status_lines import notice_lines
     from firmware_host.rig import read_rig
     from model.live import live as run
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from capture.blendshapes import BlendshapeFrame
-from capture.daemon import Notice, RecordResult, record
+from capture.daemon import record
 from capture.publisher import FacePublisher
+from capture.record_status import Notice, RecordResult
 from capture.recording import read_recording
 from capture.take import TAKE_FILE, Take, read_take
 from capture.wire import encode, message_from_frame

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.blendshapes import ARKIT_NAMES
-from capture.importers import block_numbers, import_livelink_csv, import_samples
+from capture.importers import block_numbers, import_samples
 from capture.livelink_csv import write_livelink_csv
+from capture.livelink_import import import_livelink
 from capture.recording import read_recording
 from capture.resample import TICK_HZ, tick_time_ns
 from firmware_host.errors import DataError
@@ -174,12 +175,12 @@ def test_a_phone_that_never_sees_a_face_makes_no_take(tmp_path, exists):
     if exists:
         out.mkdir()
     with pytest.raises(DataError, match=r"face\.csv: none of its 180 rows has a face") as caught:
-        import_livelink_csv(path, out)
+        import_livelink(path, out)
     assert caught.value.hint == "give a recording that saw one"
     assert sorted(tmp_path.rglob("*")) == sorted([path, out] if exists else [path])
 
 
 def test_one_row_with_a_face_is_enough_for_a_take(tmp_path):
-    import_livelink_csv(seen_until(tmp_path / "face.csv", 0.01), tmp_path / "take")
+    import_livelink(seen_until(tmp_path / "face.csv", 0.01), tmp_path / "take")
     faces = read_recording(tmp_path / "take").faces
     assert faces.tracked.tolist() == [True] + 179 * [False]

@@ -1,5 +1,6 @@
 import gzip
 import struct
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from capture import rotations
+from capture.blendshapes import INDEX
 from capture.livelink import (
     VALUE_COUNT,
     LiveLinkPacket,
@@ -171,6 +173,41 @@ def test_recorded_packets_decode_and_encode_to_the_same_bytes(data):
     seconds = np.array([device_time_ns(p) for p in packets]) / 1e9
     rate = np.polyfit(frames, seconds, 1)[0]
     assert 1 / rate == pytest.approx(59.96, abs=0.02)
+
+
+def test_the_wire_turns_some_angles_the_other_way():
+    raw = np.frombuffer(encode(packet(np.arange(61, dtype=np.float32)))[-244:], ">f4")
+    assert raw[:52].tolist() == list(range(52))
+    assert raw[52:].tolist() == [52, -53, -54, -55, 56, -57, -58, 59, -60]
+
+
+def test_eyes_of_a_recording_turn_where_their_shapes_say(data):
+    """Down is positive pitch, and the subject's left positive yaw."""
+    packets = read_gesichter(data / "arkit/llv/dao.gesichter")
+    weights = np.array([p.weights for p in packets])
+    yaw, pitch, _ = np.array([p.eyes_yaw_pitch_roll for p in packets]).mean(axis=1).T
+
+    def shape(*names):
+        return weights[:, [INDEX[name] for name in names]].sum(axis=1)
+
+    left = shape("eyeLookOutLeft", "eyeLookInRight") - shape("eyeLookInLeft", "eyeLookOutRight")
+    down = shape("eyeLookDownLeft", "eyeLookDownRight") - shape("eyeLookUpLeft", "eyeLookUpRight")
+    assert np.corrcoef(yaw, left)[0, 1] > 0.99
+    assert np.corrcoef(pitch, down)[0, 1] > 0.99
+
+
+def test_of_all_signs_of_the_head_ours_hold_the_gaze_the_stillest(data):
+    """Who turns the head before a phone goes on looking at it."""
+    packets = read_gesichter(data / "arkit/llv/dao.gesichter")
+    head = np.array([p.head_yaw_pitch_roll for p in packets])
+    eyes = quat_from_head_angles(np.array([p.eyes_yaw_pitch_roll for p in packets]).mean(axis=1))
+
+    def spread(signs):
+        quat = rotations.multiply(quat_from_head_angles(head * signs), eyes)
+        gaze = rotations.rotate(quat, np.array([0.0, 0.0, 1.0]))
+        return np.sqrt(((gaze - gaze.mean(axis=0)) ** 2).sum(axis=1).mean())
+
+    assert min(product((1, -1), repeat=3), key=lambda s: spread(np.array(s))) == (1, 1, 1)
 
 
 def test_a_sub_frame_that_grew_past_one_is_taken(data):

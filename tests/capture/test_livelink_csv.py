@@ -168,7 +168,15 @@ def test_weights_somewhat_beyond_the_range_are_read(tmp_path, value):
 def test_angles_are_no_weights_and_may_be_large(tmp_path):
     rows = [row("00:00:01:00.0") + ",3.1,-2,1", row("00:00:01:01.0") + ",3.1,-2,1"]
     recording = read_livelink_csv(write(tmp_path, text_of(rows, head=True)))
-    assert recording.head_yaw_pitch_roll[0].tolist() == pytest.approx([3.1, -2, 1])
+    assert recording.head_yaw_pitch_roll[0].tolist() == pytest.approx([3.1, 2, -1])
+
+
+def test_only_the_apps_own_files_have_its_signs(tmp_path):
+    rows = [row("00:00:01:00.0") + ",0.3,0.2,0.1", row("00:00:01:01.0") + ",0.3,0.2,0.1"]
+    own = read_livelink_csv(write(tmp_path, text_of(rows, head=True)))
+    assert own.head_yaw_pitch_roll[0].tolist() == pytest.approx([0.3, -0.2, -0.1])
+    other = read_livelink_csv(write(tmp_path, text_of(rows, head=True).lower()))
+    assert other.head_yaw_pitch_roll[0].tolist() == pytest.approx([0.3, 0.2, 0.1])
 
 
 @pytest.mark.parametrize("rate", [24, 25, 30, 50, 60, 120, 1000])

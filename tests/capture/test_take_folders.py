@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from capture.importers import import_livelink_csv
 from capture.livelink_csv import write_livelink_csv
+from capture.livelink_import import import_livelink
 from capture.recording import read_recording
 from capture.take import DATA_FILE, TAKE_FILE, new_take
 from capture.take_folders import whole_take
@@ -77,7 +77,7 @@ def test_a_link_to_a_folder_leads_there(tmp_path, target_exists):
     fail_at(link)
     assert link.is_symlink()
     assert target.exists() == target_exists
-    take = import_livelink_csv(faces(tmp_path / "face.csv"), link)
+    take = import_livelink(faces(tmp_path / "face.csv"), link)
     assert take.name == "target"
     assert len(read_recording(target).faces) == 90
 
@@ -85,7 +85,7 @@ def test_a_link_to_a_folder_leads_there(tmp_path, target_exists):
 def test_this_folder_gives_the_take_its_real_name(tmp_path, monkeypatch):
     (tmp_path / "sitting").mkdir()
     monkeypatch.chdir(tmp_path / "sitting")
-    take = import_livelink_csv(faces(tmp_path / "face.csv"), type(tmp_path)("."))
+    take = import_livelink(faces(tmp_path / "face.csv"), type(tmp_path)("."))
     assert take.name == "sitting"
     assert (tmp_path / "sitting" / TAKE_FILE).is_file()
 
@@ -93,7 +93,7 @@ def test_this_folder_gives_the_take_its_real_name(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
 def test_names_that_are_no_text_are_taken_with_a_mark(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.csv")
-    take = import_livelink_csv(faces(path), tmp_path / os.fsdecode(b"s\xe9ance"))
+    take = import_livelink(faces(path), tmp_path / os.fsdecode(b"s\xe9ance"))
     assert take.origin["file"] == "caf\ufffd.csv"
     assert take.name == "s\ufffdance"
     assert read_recording(tmp_path / os.fsdecode(b"s\xe9ance")).take.name == take.name

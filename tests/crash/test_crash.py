@@ -18,6 +18,7 @@ import pytest
 
 from capture.disk import DiskThread
 from capture.livelink import encode, packet_at
+from capture.phone_apps import decoder
 from capture.recording import read_recording
 from capture.recover import Outcome, _intact, recover
 from capture.take import DATA_FILE, TAKE_FILE, Take, new_take, read_take
@@ -25,6 +26,7 @@ from capture.take_writer import TakeWriter
 from firmware_host.errors import DataError
 from firmware_host.layout import FACE_12, SensorLayout, Slot, select
 from firmware_host.messages import PROTOCOL_VERSION
+from firmware_host.phone_rig import PhoneConfig
 from firmware_host.samples import Gap, Garbage, HubEnd, HubInfo, ImuBlock
 from firmware_host.simulator import HubOptions
 from imusic.cli import main
@@ -177,6 +179,12 @@ def test_a_whole_take_is_left_alone_and_recovery_twice_changes_nothing(whole, tm
     assert (folder / DATA_FILE).read_bytes() == once
 
 
+def keep_phone(writer: TakeWriter, data: bytes, arrival_ns: int) -> None:
+    writer.phone_bytes(data, arrival_ns)
+    for found in decoder(PhoneConfig()).receive(data, arrival_ns):
+        writer.phone_face(found, arrival_ns)
+
+
 def write_all_kinds(folder: Path, count: int) -> Take:
     """A take with everything that is counted, in one chunk per `count` / 10 blocks."""
     folder.mkdir()
@@ -188,9 +196,9 @@ def write_all_kinds(folder: Path, count: int) -> Take:
         writer.hub_event(sent, sent.arrival_ns)
         seen = rng.uniform(0, 1, 52).astype(np.float32) if number % 4 else None
         head = (0.1, 0.2, 0.3) if seen is not None else None
-        writer.phone_datagram(encode(packet_at(number * 0.015, seen, head)), sent.arrival_ns)
+        keep_phone(writer, encode(packet_at(number * 0.015, seen, head)), sent.arrival_ns)
         if number % 7 == 0:
-            writer.phone_datagram(b"noise", sent.arrival_ns)
+            keep_phone(writer, b"noise", sent.arrival_ns)
             writer.hub_event(Gap(number * 3, 2), sent.arrival_ns)
             writer.hub_event(Garbage(5), sent.arrival_ns)
         if number % (count // 10) == 0:

@@ -64,6 +64,13 @@ def test_a_rig_survives_being_written_down(tmp_path):
         ('layout = "face-13"\n' + MINIMAL, "layout 'face-13' is unknown; known: face-12"),
         (MINIMAL + 'baud = "fast"\n', "Expected `int`, got `str`.*baud"),
         (MINIMAL + "[phone]\nport = 70000\n", r"phone.port must be in \[0, 65535\], got 70000"),
+        (MINIMAL + '[phone]\napp = "snap"\n', "Invalid enum value 'snap'.*phone.app"),
+        (MINIMAL + '[phone]\napp = "vtube-studio"\n', "phone.address: give the phone's IP"),
+        (MINIMAL + '[phone]\ntransport = "tcp"\n', "livelink speaks no tcp"),
+        (
+            MINIMAL + '[phone]\naddress = "10.0.0.2:x"\n',
+            "phone.address: expected HOST or HOST:PORT, got '10.0.0.2:x'",
+        ),
         (MINIMAL + "[session]\nrest_s = 0.0\n", "expected 0 < rest_s <= 60"),
         ("[hub\n", "line 1"),
         ("\udcff", "codec can't decode|invalid|Invalid"),
@@ -75,6 +82,28 @@ def test_a_wrong_rig_is_answered_with_the_file_and_the_reason(tmp_path, text, me
     with pytest.raises(ConfigError, match=message) as caught:
         read_rig(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("facts", "port"),
+    [
+        ({}, 11111),
+        ({"app": "ifacialmocap"}, 49983),
+        ({"app": "facemotion3d", "transport": "tcp", "address": "10.0.0.2"}, 49986),
+        ({"app": "facecap", "port": 9001}, 9001),
+    ],
+)
+def test_a_phone_has_the_port_that_is_usual_for_its_app(tmp_path, facts, port):
+    phone = PhoneConfig(**facts)
+    assert phone.port == phone.listen_port == port
+    rig = Rig(hub=HubConfig(url="serial:COM5"), phone=phone)
+    write_rig(rig, tmp_path / "rig.toml")
+    assert read_rig(tmp_path / "rig.toml") == rig
+
+
+def test_a_phones_address_has_the_apps_port_unless_it_names_one():
+    assert PhoneConfig(address="10.0.0.2").endpoint(21412) == ("10.0.0.2", 21412)
+    assert PhoneConfig(address="10.0.0.2:99").endpoint(21412) == ("10.0.0.2", 99)
 
 
 def test_a_rig_that_is_not_there_comes_with_a_hint(tmp_path):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.daemon import Notice, RecordResult, record
+from capture.daemon import record
+from capture.record_status import Notice, RecordResult
 from firmware_host.rig import DeviceConfig, Rig, SessionConfig
 from firmware_host.simulator import HubOptions, SimulatedHub
 from firmware_host.virtual.motion import DeviceClock, Motion

@@ -16,9 +16,10 @@ import pytest
 
 from capture import sync
 from capture.arkit_source import LiveLinkSender
-from capture.daemon import RecordResult, record
+from capture.daemon import record
 from capture.disk import QUEUE_ITEMS
 from capture.livelink import packet_at
+from capture.record_status import RecordResult
 from capture.recording import read_recording
 from capture.recover import Outcome, recover
 from capture.take import read_take
