@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from capture.blendshapes import ARKIT_NAMES, INDEX
-from dataset_tools.curves import RATE_HZ, Array, events, near, rise_and_fall
+from capture.curves import RATE_HZ, Array, events, near, rise_and_fall
 
 BLINKS_PER_MIN_REST, BLINKS_PER_MIN_TALKING = 17.0, 26.0
 BLINKS_PER_MIN_SPREAD = 0.35  # of the logarithm, over people
