@@ -103,8 +103,8 @@ class BlendshapeFrame:
 
     weights: (52,) in canonical order. quat_world_from_head: (4,) wxyz, or None where unknown.
     time_ns: host monotonic. tracked: False when the source saw no face (weights are then stale).
-    confidence: 0 nothing to go by … 1 all sensors heard just now. shape_confidence: (52,) in [0, 1],
-    how much of each shape this face can be trusted to tell, or None where nobody said.
+    confidence: 0 nothing to go by … 1 all sensors heard just now. shape_confidence: (52,) from 0 to
+    1, how much of each shape this face can be trusted to tell, or None where nobody said.
     """
 
     time_ns: int

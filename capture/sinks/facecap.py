@@ -8,10 +8,9 @@ import numpy as np
 
 from capture.blendshapes import BlendshapeFrame
 from capture.facecap import NAMES, PLACES
-from capture.livelink import head_angles_from_quat
 from capture.osc import Message
-from capture.sinks.eyes import eye_angles
 from capture.sinks.osc_template import OscDatagrams, OscTemplate, float_words
+from capture.sinks.poses import degrees, eye_angles, head_angles
 
 HOST = "127.0.0.1"
 
@@ -25,7 +24,7 @@ class FaceCapOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class FaceCapEncoder:
     """A frame → 57 datagrams, or bundles."""
 
-    def __init__(self, options: FaceCapOptions = FaceCapOptions()) -> None:
+    def __init__(self, options: FaceCapOptions) -> None:
         messages = [
             Message("/HT", (0.0, 0.0, 0.0)),
             Message("/HR", (0.0, 0.0, 0.0)),
@@ -40,10 +39,9 @@ class FaceCapEncoder:
         """The datagrams of one face; none where it is lost, as the app does."""
         if not frame.tracked:
             return []
-        head = np.zeros(10, np.float32)  # position, degrees x y z, quaternion x y z w
-        head[9] = 1.0
-        if (quat := frame.quat_world_from_head) is not None:
-            head[3:6] = np.degrees(head_angles_from_quat(quat))[[1, 0, 2]]
-            head[6:] = quat[[1, 2, 3, 0]]
-        eyes = np.degrees(eye_angles(frame.weights))[:, [1, 0]].ravel()
-        return self._template.fill(float_words(np.concatenate([head, eyes, frame.weights[PLACES]])))
+        quat = frame.quat_world_from_head
+        w, x, y, z = (1.0, 0.0, 0.0, 0.0) if quat is None else quat.tolist()
+        yaw, pitch, roll = degrees(head_angles(quat))
+        eyes = [angle for eye in eye_angles(frame.weights) for angle in degrees(eye)[1::-1]]
+        pose = np.array([0, 0, 0, pitch, yaw, roll, x, y, z, w, *eyes], np.float32)
+        return self._template.fill(float_words(np.concatenate([pose, frame.weights[PLACES]])))

@@ -1,4 +1,4 @@
-"""Live Link Face: a face → the packet an iPhone would send, for Unreal and whoever hears it. No I/O.
+"""Live Link Face: a face → the packet of an iPhone, for Unreal and whoever else hears it. No I/O.
 
 Unreal reads the sideways shapes in the order of `EARFaceBlendShape` (jawLeft before jawRight), and
 so do most. At least one receiver has them the other way round, and the app's own CSV files do:
@@ -8,12 +8,13 @@ so do most. At least one receiver has them the other way round, and the app's ow
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from capture import livelink
 from capture.blendshapes import BlendshapeFrame
-from capture.livelink import LiveLinkPacket, head_angles_from_quat
+from capture.livelink import LiveLinkPacket
 from capture.livelink_csv import swap_sideways_pairs
-from capture.sinks.eyes import eye_angles
+from capture.sinks.poses import eye_angles, head_angles
 from firmware_host.clock import NS_PER_S
 
 HOST, PORT = "127.0.0.1", livelink.PORT
@@ -36,13 +37,13 @@ class LiveLinkOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class LiveLinkEncoder:
     """A frame → one packet. day_ns: what, added to a frame's time, gives the time of the day."""
 
-    def __init__(self, options: LiveLinkOptions = LiveLinkOptions(), day_ns: int = 0) -> None:
+    def __init__(self, options: LiveLinkOptions, day_ns: int = 0) -> None:
         self._options, self._day_ns = options, day_ns
 
     def encode(self, frame: BlendshapeFrame) -> list[bytes]:
         """The datagram of one face; where it is lost, a header alone as the app sends."""
         number, rest_ns = divmod((frame.time_ns + self._day_ns) * RATE_HZ, NS_PER_S)
-        weights, quat = frame.weights, frame.quat_world_from_head
+        weights = frame.weights
         if self._options.sideways == "swapped":
             weights = swap_sideways_pairs(weights)
         packet = LiveLinkPacket(
@@ -53,7 +54,7 @@ class LiveLinkEncoder:
             RATE_HZ,
             1,
             weights if frame.tracked else None,
-            None if quat is None else head_angles_from_quat(quat),
-            eye_angles(frame.weights),
+            np.array(head_angles(frame.quat_world_from_head), np.float32),
+            np.array(eye_angles(frame.weights), np.float32),
         )
         return [livelink.encode(packet)]

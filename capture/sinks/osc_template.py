@@ -19,6 +19,7 @@ MAX_BUNDLE_BYTES = 1400
 Words = NDArray[np.uint32]
 TRUE_WORD, FALSE_WORD = (int.from_bytes(tag, "big") for tag in (b",T\0\0", b",F\0\0"))
 _HEADER = b"#bundle\0" + IMMEDIATELY
+_NOWHERE: list[int] = []
 
 
 class OscTemplate:
@@ -40,9 +41,11 @@ class OscTemplate:
     ) -> None:
         self.places = 0
         self._bundles: list[tuple[Words, NDArray[np.intp], int]] = []
-        elements = [(encode(m), []) for m in first]
-        elements += [(encode(m), _places(m)) for m in messages]
-        elements += [(encode(m), []) for m in last]
+        elements = [
+            *((encode(message), _NOWHERE) for message in first),
+            *((encode(message), _places(message)) for message in messages),
+            *((encode(message), _NOWHERE) for message in last),
+        ]
         for group in _grouped(elements, limit):
             self._add(group)
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from capture.ifacialmocap import FACEMOTION3D, IFACIALMOCAP, PERCENT, Dialect, spelled
-from capture.livelink import head_angles_from_quat
-from capture.sinks.eyes import eye_angles
+from capture.sinks.poses import Angles, degrees, eye_angles, head_angles
 
 HOST = "127.0.0.1"
 _V2 = b"|sendDataVersion=v2"
@@ -47,16 +46,14 @@ class PhoneTextEncoder:
         """The datagram of one face; a lost one is all zeros, as the app sends."""
         shown = frame.weights if frame.tracked else _NEUTRAL
         values = np.rint(shown * np.float32(PERCENT)).astype(int).tolist()
-        head = [0.0, 0.0, 0.0]
-        if frame.quat_world_from_head is not None and frame.tracked:
-            head = np.degrees(head_angles_from_quat(frame.quat_world_from_head)).tolist()
-        left, right = np.degrees(eye_angles(shown)).tolist()
+        head = degrees(head_angles(frame.quat_world_from_head if frame.tracked else None))
+        left, right = map(degrees, eye_angles(shown))
         text = self._shapes % tuple([int(frame.tracked), *values] if self._status else values)
         text += f"|=head#{_angles(head)},0,0,0|rightEye#{_angles(right)}|leftEye#{_angles(left)}|"
         return [text.encode("ascii")]
 
 
-def _angles(yaw_pitch_roll: list[float]) -> str:
+def _angles(yaw_pitch_roll: Angles) -> str:
     yaw, pitch, roll = yaw_pitch_roll
     return f"{pitch:.6g},{yaw:.6g},{roll:.6g}"
 

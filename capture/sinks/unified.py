@@ -144,4 +144,4 @@ def unified(weights: Floats) -> Floats:
     """(P,) values of UNIFIED_NAMES for weights (52,), within [-1, 1]."""
     larger = weights[_PAIRS].max(axis=0)
     inputs = np.concatenate([weights, larger, np.ones(1, np.float32)])
-    return np.clip(_MATRIX @ inputs, -1.0, 1.0)
+    return np.asarray(np.clip(_MATRIX @ inputs, -1.0, 1.0), np.float32)

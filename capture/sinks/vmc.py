@@ -1,4 +1,4 @@
-"""VMC protocol, perfect sync: a face → OSC bundles for VSeeFace, Warudo, VMagicMirror, Unity. No I/O.
+"""VMC protocol, perfect sync: a face → OSC bundles, for VSeeFace, Warudo, Unity. No I/O.
 
 `/VMC/Ext/OK`, `/VMC/Ext/T`, one `/VMC/Ext/Blend/Val` for each of the 52 clips, and
 `/VMC/Ext/Blend/Apply` in the last bundle. Source: protocol.vmc.info/english. Names of clips are
@@ -33,7 +33,7 @@ class VmcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class VmcEncoder:
     """A frame → bundles below 1400 bytes."""
 
-    def __init__(self, options: VmcOptions = VmcOptions()) -> None:
+    def __init__(self, options: VmcOptions) -> None:
         pascal = options.names == "pascal"
         names = [name[0].upper() + name[1:] if pascal else name for name in ARKIT_NAMES]
         head = [Message("/VMC/Ext/Bone/Pos", ("Head", *[0.0] * 7))] if options.head else []

@@ -1,8 +1,8 @@
 """VRChat: a face → `/avatar/parameters/…v2/…` as VRCFaceTracking sends them. No I/O.
 
 As floats, or as the bits of avatars that save synchronised memory: `Name1`, `Name2`, `Name4`, …
-and `NameNegative`, the value cut (not rounded) to that many bits, full above 0.99999. An avatar takes
-from these what it has. Source: docs.vrcft.io (Parameters, Parameter Types) and VRCFaceTracking 5.
+and `NameNegative`, the value cut (not rounded) to that many bits, full above 0.99999. An avatar
+takes from these what it has. Source: docs.vrcft.io (Parameters) and VRCFaceTracking 5.
 
 Bits are sent where they changed, and all of them once a second: there are hundreds.
 """
