@@ -10,7 +10,6 @@ from capture.options import seconds_option
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from capture.daemon import RecordStatus
     from firmware_host.rig import Rig
 
 app = typer.Typer(help="Record takes, and look after them.")
@@ -27,63 +26,69 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 @app.command()
 def record(
-    rig: Annotated[Path, typer.Option(help="The rig: hub, phone and slots, as TOML.")],
+    rig: Annotated[Path, typer.Option(help="The rig: devices, phone and slots, as TOML.")],
     out: Annotated[Path, typer.Option(help="Folder of takes; the new one gets the next number.")],
     seconds: Annotated[float | None, seconds_option("How long; without it, until Ctrl-C.")] = None,
     allow_missing: Annotated[
         list[str] | None,
-        typer.Option(help="hub, phone, or a slot that may be missing; may be repeated."),
+        typer.Option(help="hub (or another device), phone, or a slot; may be repeated."),
     ] = None,
     start_timeout: Annotated[
         float, seconds_option("How long to wait for every source, in seconds.")
     ] = 10.0,
+    slate: Annotated[str, typer.Option(help="What takes are called, each with a number.")] = "take",
+    arm: Annotated[bool, typer.Option("--arm", help="Begin at the space bar.")] = False,
+    preroll: Annotated[
+        float | None, seconds_option("How much from before the start to keep; armed: 5 s.")
+    ] = None,
+    phone_records: Annotated[
+        bool, typer.Option("--phone-records", help="Let Live Link Face record too.")
+    ] = False,
 ) -> None:
     """Record every source of a rig into a new take. Ctrl-C is the normal end.
 
+    A device that is lost is looked for while the others go on, and the take tells when it was away.
+    Keys: m a marker, 1 to 9 one with that label, g good, n no good, q the end; a program writes
+    lines instead (mark LABEL, good, ng, start, stop).
+
     Example: imusic record --rig rig.toml --out takes --seconds 60
     """
-    import asyncio
-
-    from rich.console import Console
-    from rich.live import Live
-
-    from capture import daemon
     from capture.outputs import require_writable_folder
+    from capture.record_options import RecordOptions
+    from capture.record_verb import record_on_terminal, with_phone_recording
     from firmware_host.rig import read_rig
 
+    options = RecordOptions(slate=slate, armed=arm, preroll_s=preroll)
     recorded = read_rig(rig)
+    recorded = with_phone_recording(recorded) if phone_records else recorded
     _check_missing(allow_missing or (), recorded)
     require_writable_folder(out)
-    console = Console(stderr=True)
-    with Live(console=console, transient=True, refresh_per_second=4) as live:
-        result = asyncio.run(
-            daemon.record(
-                recorded,
-                out,
-                seconds,
-                allow_missing=allow_missing or (),
-                start_timeout_s=start_timeout,
-                on_status=lambda status: live.update(status_line(status)),
-            )
-        )
+    if recorded.unserved:
+        typer.echo(f"imusic: note: nobody serves {', '.join(recorded.unserved)}", err=True)
+    result = record_on_terminal(recorded, out, seconds, allow_missing or (), start_timeout, options)
     if result is None:
         raise typer.Exit(INTERRUPTED)
     counts = result.take.counts
+    trouble = [f"{counts[key]} {what}" for key, what in _TROUBLES.items() if counts.get(key)]
     typer.echo(
         f"{result.folder}: {counts.get('samples', 0)} samples, {counts.get('samples_lost', 0)} "
-        f"lost, {counts.get('faces', 0)} faces; ended: {result.reason}"
+        f"lost, {counts.get('faces', 0)} faces{''.join(f', {told}' for told in trouble)}; "
+        f"ended: {result.reason}"
     )
     if result.lost:
-        typer.echo(f"imusic: the {result.lost} was lost; the take is complete until then", err=True)
+        why = "disk is nearly full" if result.lost == "disk" else f"{result.lost} was lost"
+        typer.echo(f"imusic: the {why}; the take is complete until then", err=True)
         raise typer.Exit(LOST)
 
 
 def _check_missing(names: "Collection[str]", rig: "Rig") -> None:
     """Refuse what can never be missing, such as a typo. Raises ConfigError naming what can."""
-    from capture.daemon import HUB, PHONE
+    from capture.phone_session import PHONE
     from firmware_host.errors import ConfigError
 
-    known = (HUB, PHONE, *rig.sensor_layout.names)
+    devices = tuple(device.name for device in rig.sources)
+    slots = rig.sensor_layout.names if rig.hub is not None else ()
+    known = (*devices, PHONE, *slots)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(
@@ -92,20 +97,13 @@ def _check_missing(names: "Collection[str]", rig: "Rig") -> None:
         )
 
 
-def status_line(status: "RecordStatus") -> str:
-    """One line about a recording under way."""
-    if status.missing:
-        return f"waiting for: {', '.join(status.missing)} (Ctrl-C gives up)"
-    parts = [
-        f"{status.state.value} {status.elapsed_s:.0f} s",
-        f"{status.rate_hz:.0f} samples/s",
-        f"{status.lost} lost",
-        f"{status.faces} faces",
-        f"age {1000 * status.age_s:.0f} ms",
-        f"clock {1000 * status.late_s:+.1f} ms",
-        f"{status.bytes_on_disk / 1e6:.1f} MB on disk",
-    ]
-    return "  ".join(parts)
+# Counts of a take that are told at its end where there are any.
+_TROUBLES = {
+    "links_down": "links lost",
+    "refusals": "devices refused",
+    "garbage_bytes": "bytes of garbage",
+    "troubles": "other troubles (see `health` of the take)",
+}
 
 
 @app.command()
@@ -155,8 +153,8 @@ def align(take: TakeArgument, as_json: JsonOption = False) -> None:
 def alignment_lines(alignment: Any) -> list[str]:
     """An alignment for people."""
     lines = [f"sync of {alignment.take}: {alignment.verdict}"]
-    for name in ("hub", "phone"):
-        clock = getattr(alignment, name)
+    clocks = alignment.clocks | {"phone": alignment.phone}
+    for name, clock in clocks.items():
         if clock is not None:
             lines.append(
                 f"  {name}: drift {clock.drift_ppm:+.1f} ppm, residual p50 "

@@ -1,4 +1,4 @@
-"""`imusic record`: both sources at once into a take, everything from the first byte on.
+"""`imusic record`: all sources at once into a take, everything from the first byte on.
 
 The event loop stamps and hands on; one thread owns the disk, behind a bounded queue that ends the
 take loudly if it ever fills. What decides is `capture.recorder`.
@@ -6,70 +6,47 @@ take loudly if it ever fills. What decides is `capture.recorder`.
 
 import asyncio
 import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from capture.disk import Call, DiskThread, Overrun, disk_error
-from capture.phone_apps import APPS, decoder
+from capture.disk import DiskThread, Overrun, disk_error
+from capture.disk_guard import DiskGuard
+from capture.meters import DeviceMeter
+from capture.operating import Command, Marks, Verb
 from capture.phone_faces import PhoneFace
-from capture.phone_source import PhoneSource
+from capture.phone_session import PHONE, PhoneSession
+from capture.preflight import DISK, Problem
+from capture.preroll import Call, PreRoll
+from capture.readiness import Readiness, free_bytes
+from capture.record_options import Control, RecordOptions
+from capture.record_status import Notice, RecordResult, RecordStatus
 from capture.recorder import Recorder, State
-from capture.take import Segment, Take, new_take
+from capture.recover import recover
+from capture.signals import signals_set
+from capture.take import Segment, Take, TakeDevice, new_take
 from capture.take_writer import TakeWriter, new_take_folder
-from firmware_host.clock import NS_PER_S, RunningClock
-from firmware_host.device import HubDevice
+from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, ImusicError, TransportError
 from firmware_host.layout import SensorLayout, select
+from firmware_host.link_events import RigEvent, told
 from firmware_host.rig import Rig, rig_to_dict
-from firmware_host.samples import Gap, HubEnd, HubEvent, HubInfo, ImuBlock
-from firmware_host.stream import events
-from firmware_host.transports.base import Transport, open_transport
+from firmware_host.samples import HubEnd, HubInfo, ImuBlock
+from firmware_host.supervisor import DeviceLink, RigLinks
 
-HUB, PHONE = "hub", "phone"
 TICK_S = 0.02
 STATUS_EVERY_S = 0.5
+CHECK_EVERY_S = 0.1
+DISK_EVERY_S = 1.0
 # The hub starts when it is greeted: a wait for the phone this short is not worth moving the rest.
 PROMPT_S = 0.5
+# How long sources are looked at before a take; well below that.
+SETTLE_S = 0.3
 
 BY_OPERATOR, BY_CALLER = "stopped by the operator", "stopped by the program that recorded it"
 
-Listener = Callable[[HubEvent], None]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordStatus:
-    """How the recording is doing.
-
-    age_s: since the hub last gave samples. late_s: how long after the fastest message of late the
-    newest block came. waiting: writes that the disk has not taken yet.
-    """
-
-    state: State
-    missing: tuple[str, ...]
-    elapsed_s: float
-    samples: int
-    lost: int
-    faces: int
-    rate_hz: float
-    age_s: float
-    late_s: float
-    bytes_on_disk: int
-    waiting: int
-
-
-@dataclass(frozen=True, slots=True)
-class RecordResult:
-    """A finished take. `lost` names the source whose loss ended it, if one did."""
-
-    folder: Path
-    take: Take
-    reason: str
-    lost: str | None
+Listener = Callable[[RigEvent], None]
 
 
 async def record(
@@ -83,38 +60,52 @@ async def record(
     start_timeout_s: float = 10.0,
     on_status: Callable[[RecordStatus], None] | None = None,
     on_take: Callable[[Take], None] | None = None,
+    on_notice: Callable[[Notice], None] | None = None,
     take_facts: dict[str, Any] | None = None,
+    options: RecordOptions | None = None,
+    control: Control | None = None,
 ) -> RecordResult | None:
     """Record every source of `rig` into the next take under `out`.
 
-    Ends when the hub says END, after `duration_s`, at `stop_event`, at Ctrl-C, or when a source is
-    lost; in every case the take is complete up to there. None where it was stopped before any
-    required source was heard.
+    Begins when every required source is there and nothing stands against it (`capture.preflight`).
+    Ends when a hub says END, after `duration_s`, at `stop_event`, at Ctrl-C, or when a required
+    source was silent for `lost_after_s` of the rig; in every case the take is complete up to there.
+    A device that is lost is looked for until then. None where it was stopped before any required
+    source was heard.
 
     Args:
         rig: what to record.
         out: folder of takes.
         duration_s: how long, None without limit.
-        listeners: called with every event of the hub, in the event loop.
+        listeners: called with every event of every device, in the event loop.
         stop_event: set it to end the take.
-        allow_missing: `hub`, `phone` or names of slots that may be missing; written in the take.
+        allow_missing: names of devices (`hub`), `phone`, or slots of a hub that may be missing;
+            written in the take.
         start_timeout_s: how long to wait for the required sources; what is heard meanwhile is kept
             in memory and belongs to the take.
         on_status: called twice a second.
+        on_notice: called when something happens to a device: lost, refused, back.
         on_take: called once, when recording begins, with the take and so with its segments.
         take_facts: further fields of `take.toml`, such as `simulated` or `origin`.
+        options: slate, pre-roll, and whether to wait for the operator.
+        control: where the operator's commands come from.
 
     Raises:
-        TransportError: a required source cannot be opened or was not heard in time.
-        ConfigError: the hub and the rig disagree on the slots.
+        TransportError: a required source cannot be opened or was not heard in time, or something
+            else stood against beginning.
+        ConfigError: a device and the rig disagree on the slots, or it has none.
         Overrun, ImusicError: the disk is too slow, or refused.
     """
-    session = _Session(rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status)
+    rig.check_assigned()
+    session = _Session(
+        rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status, options
+    )
+    session.control = control or Control()
     session.take_facts = take_facts or {}
-    session.on_take = on_take
+    session.on_take, session.on_notice = on_take, on_notice
     interrupted = asyncio.Event()
     stops = {BY_OPERATOR: interrupted, BY_CALLER: stop_event or asyncio.Event()}
-    with _signals_set(interrupted):
+    with signals_set(interrupted):
         return await session.run(stops)
 
 
@@ -130,13 +121,18 @@ class _Session:
         allow_missing: Collection[str],
         start_timeout_s: float,
         on_status: Callable[[RecordStatus], None] | None,
+        options: RecordOptions | None,
     ) -> None:
         self._rig, self._out = rig, out
+        self._options = options or RecordOptions()
         self._listeners = tuple(listeners)
         self._allowed = tuple(sorted(allow_missing))
         self._on_status = on_status
-        self._optional = {HUB} & set(allow_missing) if rig.hub.required else {HUB}
-        sources = {HUB}
+        self._links = RigLinks(rig.sources, self._take_event, self._take_bytes)
+        sources = {device.name for device in rig.sources}
+        self._optional = {d.name for d in rig.sources if not d.required} | (
+            sources & set(allow_missing)
+        )
         if rig.phone is not None:
             sources.add(PHONE)
             if not rig.phone.required or PHONE in allow_missing:
@@ -146,109 +142,109 @@ class _Session:
             time.monotonic_ns(),
             None if duration_s is None else round(duration_s * NS_PER_S),
             round(start_timeout_s * NS_PER_S),
+            round(rig.session.lost_after_s * NS_PER_S),
+            settle_ns=round(SETTLE_S * NS_PER_S),
+            armed=self._options.armed,
         )
-        self._device = HubDevice()
+        self._phone = (
+            None if rig.phone is None else PhoneSession(rig.phone, self._keep, self._take_face)
+        )
+        self._readiness = Readiness(
+            self._links.links,
+            self._phone,
+            self._optional,
+            self._allowed,
+            rig.sensor_layout.names,
+            out,
+            duration_s,
+        )
+        self._problems: list[Problem] = []
+        self._guard = DiskGuard()
+        self._marks = Marks()
+        self._warned: set[str] = set()
+        self._checked_ns = self._looked_ns = 0
+        self.control = Control()
         self._disk: DiskThread | None = None
-        self._pending: list[Call] = []
-        self._info: HubInfo | None = None
+        self._preroll = PreRoll(self._options.keep_s)
         self._first_block_ns: int | None = None
-        self._meter = _Meter()
+        self._meters = [DeviceMeter() for _ in rig.sources]
+        self._faces = 0
         self._told_to_stop = False
         self.take_facts: dict[str, Any] = {}
         self.on_take: Callable[[Take], None] | None = None
+        self.on_notice: Callable[[Notice], None] | None = None
 
     async def run(self, stops: dict[str, asyncio.Event]) -> RecordResult | None:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
-        tasks: dict[str, asyncio.Task[None]] = {}
         async with contextlib.AsyncExitStack() as stack:
-            if self._rig.phone is not None:
-                source = PhoneSource(self._rig.phone)
-                await stack.enter_async_context(source)
-                tasks[PHONE] = asyncio.create_task(self._listen_to_phone(source))
-                stack.push_async_callback(_cancelled, tasks[PHONE])
-            transport = await self._open_hub(stack)
-            if transport is not None:
-                tasks[HUB] = asyncio.create_task(self._listen_to_hub(transport))
-                stack.push_async_callback(_cancelled, tasks[HUB])
+            if self._phone is not None:
+                await stack.enter_async_context(self._phone)
+            await stack.enter_async_context(self._links)
             try:
-                await self._watch(tasks, stops)
+                await self._watch(stops)
+                told = await self._end_phone()
+            except ImusicError as error:
+                self._abandon()
+                raise self._rescued(error) from error.__cause__
             except BaseException:  # whatever it was: the file is closed as it is, for recovery
                 self._abandon()
                 raise
-        return await self._finish()
+        return await self._finish(told)
 
-    async def _open_hub(self, stack: contextlib.AsyncExitStack) -> Transport | None:
-        transport = open_transport(self._rig.hub.url, self._rig.hub.baud)
-        try:
-            await transport.open()
-        except TransportError:
-            if HUB in self._optional:
-                return None
-            raise
-        stack.push_async_callback(transport.close)
-        return transport
+    async def _end_phone(self) -> dict[str, Any]:
+        """Facts for `origin` of what the phone recorded itself."""
+        if self._phone is None or self._disk is None:
+            return {}
+        return await self._phone.stop(self._disk.writer.folder)
 
-    async def _listen_to_hub(self, transport: Transport) -> None:
-        def tap(data: bytes, arrival_ns: int) -> None:
-            self._keep("hub_bytes", data, arrival_ns)
+    def _take_bytes(self, link: DeviceLink, data: bytes, arrival_ns: int) -> None:
+        self._keep("hub_bytes", data, arrival_ns, link.index)
 
-        async for event in events(transport, self._device, tap=tap):
-            now_ns = time.monotonic_ns()
-            if isinstance(event, HubInfo) and not self._same_hub(event, now_ns):
-                return
-            self._keep("hub_event", event, now_ns)
-            self._meter.take(event)
-            if isinstance(event, ImuBlock):
-                self._first_block_ns = self._first_block_ns or event.arrival_ns
-                self._recorder.heard(HUB, event.arrival_ns)
-            for listener in self._listeners:
-                listener(event)
-            if isinstance(event, HubEnd):
-                self._recorder.end("the hub said that it ends", now_ns)
+    def _take_event(self, link: DeviceLink, event: RigEvent, now_ns: int) -> None:
+        self._keep("hub_event", event, now_ns, link.index)
+        self._meters[link.index].take(event)
+        if isinstance(event, ImuBlock):
+            self._recorder.heard(link.name, event.arrival_ns)
+            self._readiness.take_block(link, event)
+        elif isinstance(event, HubInfo):  # without which nothing later can be read
+            self._preroll.pin_newest("hub_bytes")
+            self._preroll.pin_newest("hub_event")
+        elif (line := told(event)) is not None and self.on_notice is not None:
+            self.on_notice(Notice(link.name, *line))
+        for listener in self._listeners:
+            listener(event)
+        if isinstance(event, HubEnd) and link.name not in self._optional:
+            self._recorder.end(f"the {link.name} said that it ends", now_ns)
 
-    def _same_hub(self, info: HubInfo, now_ns: int) -> bool:
-        """Whether this is the hub that the take is about; a restarted one is."""
-        if self._info is not None and info.slots != self._info.slots:
-            self._recorder.end("another hub came on the line", now_ns, lost=HUB)
-            return False
-        self._info = info
-        return True
-
-    async def _listen_to_phone(self, source: PhoneSource) -> None:
-        faces = decoder(source.config)
-        async for data, arrival_ns in source:
-            self._keep("phone_bytes", data, arrival_ns)
-            for found in faces.receive(data, arrival_ns):
-                self._keep("phone_face", found, arrival_ns)
-                if isinstance(found, PhoneFace):
-                    self._meter.faces += 1
-                    self._recorder.heard(PHONE, arrival_ns)
+    def _take_face(self, face: PhoneFace) -> None:
+        self._faces += 1
+        self._recorder.heard(PHONE, face.arrival_ns)
 
     def _keep(self, method: str, *args: Any, **kwargs: Any) -> None:
         if self._disk is None:
-            self._pending.append((method, args, kwargs))
+            self._preroll.keep((method, args, kwargs), time.monotonic_ns())
         else:
             self._disk.put(method, *args, **kwargs)
 
-    async def _watch(
-        self, tasks: dict[str, asyncio.Task[None]], stops: dict[str, asyncio.Event]
-    ) -> None:
+    async def _watch(self, stops: dict[str, asyncio.Event]) -> None:
         """Run until COMPLETE. Raises what ended the recording before or against its will."""
         recorder = self._recorder
         status_ns = 0
         while True:
             now_ns = time.monotonic_ns()
-            for source, task in tasks.items():
-                self._check_task(source, task, now_ns)
+            self._check_phone(now_ns)
+            self._check_links(now_ns)
+            self._check_readiness(now_ns)
+            self._look_at_disk(now_ns)
             for reason, stop in stops.items():
                 if stop.is_set():
                     recorder.end(reason, now_ns)
+            self._obey(now_ns)
             state = recorder.tick(now_ns)
-            if state is State.READY:
+            if recorder.may_begin:
                 self._start_take(now_ns)
             if state is State.DRAINING and not self._told_to_stop:
-                self._told_to_stop = True
-                self._device.stop()
+                self._tell_to_stop()
             if self._disk is not None and self._disk.failed:
                 raise disk_error(self._disk)
             if self._on_status is not None and now_ns - status_ns >= STATUS_EVERY_S * NS_PER_S:
@@ -259,69 +255,166 @@ class _Session:
                 return
             await asyncio.sleep(TICK_S)
 
-    def _check_task(self, source: str, task: asyncio.Task[None], now_ns: int) -> None:
-        """A listener that is over ends the take; before the take began its error is everybody's."""
-        if not task.done():
+    def _tell_to_stop(self) -> None:
+        self._told_to_stop = True
+        self._links.stop()
+        if self._phone is not None:
+            self._phone.ask_to_stop()
+
+    def _obey(self, now_ns: int) -> None:
+        """Do what the operator said since the last look."""
+        for command in self.control.take():
+            if command.verb is Verb.MARK:
+                self._mark(command, now_ns)
+            elif command.verb is Verb.STOP:
+                self._recorder.end(BY_OPERATOR, now_ns)
+            elif not self._recorder.start() and self._recorder.state is State.IDLE:
+                why = "; ".join(self._recorder.problems or self._recorder.missing)
+                self._notify(Notice("recorder", f"not ready: {why or 'wait a moment'}", ""))
+
+    def _mark(self, command: Command, now_ns: int) -> None:
+        label = self._marks.label(command)
+        self._keep("marker", label, now_ns)
+        self._notify(Notice("marker", label, ""))
+
+    def _notify(self, notice: Notice) -> None:
+        if self.on_notice is not None:
+            self.on_notice(notice)
+
+    def _check_readiness(self, now_ns: int) -> None:
+        """Tell the recorder what stands against beginning, as long as it has not begun."""
+        if self._recorder.state not in (State.IDLE, State.READY):
             return
-        error = task.exception()
-        if error is not None and (isinstance(error, Overrun) or not isinstance(error, ImusicError)):
+        if now_ns - self._checked_ns >= CHECK_EVERY_S * NS_PER_S:
+            self._checked_ns = now_ns
+            self._problems = self._readiness.problems(now_ns)
+            self._recorder.check([problem.line for problem in self._problems])
+
+    def _look_at_disk(self, now_ns: int) -> None:
+        """End the take while there is room to end it."""
+        if self._disk is None or now_ns - self._looked_ns < DISK_EVERY_S * NS_PER_S:
+            return
+        self._looked_ns = now_ns
+        self._guard.look(now_ns, free_bytes(self._disk.writer.folder))
+        if self._guard.is_full:
+            self._recorder.end("the disk is nearly full", now_ns, lost=DISK)
+        for warning in set(self._warnings(now_ns)) - self._warned:
+            self._warned.add(warning)
+            self._keep("health", "warning", now_ns, text=warning)
+
+    def _warnings(self, now_ns: int) -> tuple[str, ...]:
+        phone = () if self._phone is None else self._phone.warnings(now_ns)
+        return (*phone, self._guard.warning) if self._guard.warning else phone
+
+    def _check_phone(self, now_ns: int) -> None:
+        """A phone's port that fails ends the take; before the take began, its error is told."""
+        error = None if self._phone is None else self._phone.error
+        if error is None:
+            return
+        if isinstance(error, Overrun) or not isinstance(error, ImusicError):
             raise error
         if self._recorder.state is State.RECORDING:
-            closed = f"the {source}'s link was closed"
-            self._recorder.end(str(error or closed), now_ns, lost=source if error else None)
-        elif self._recorder.state is State.IDLE and error and source not in self._optional:
+            self._recorder.end(str(error), now_ns, lost=PHONE)
+        elif self._recorder.state is State.IDLE and PHONE not in self._optional:
             raise error
 
+    def _check_links(self, now_ns: int) -> None:
+        """Before the take began, why a required device is not there is everybody's business."""
+        self._links.check()
+        if self._recorder.state is State.IDLE and not self._options.armed:
+            for link in self._links.links:
+                if link.error is not None and not link.was_up and link.name not in self._optional:
+                    raise link.error
+        if self._links.is_over and self._recorder.state is State.RECORDING:
+            self._recorder.end("every device said that it ends", now_ns)
+
     def _check_complete(self) -> None:
-        if self._disk is None and (missing := self._recorder.missing) and not self._stopped():
+        if self._disk is not None or self._stopped():
+            return
+        if missing := self._recorder.missing:
             raise TransportError(
-                f"nothing was heard from: {', '.join(missing)}",
-                _missing_hint(missing, self._rig),
+                f"nothing was heard from: {', '.join(missing)}", self._missing_hint(missing)
             )
+        if self._problems:
+            texts, hints = zip(*((p.text, p.hint) for p in self._problems), strict=True)
+            raise TransportError(f"the take cannot begin: {'; '.join(texts)}", "; ".join(hints))
+
+    def _missing_hint(self, missing: Collection[str]) -> str:
+        hints = [f"check the {d.name} at {d.url}" for d in self._rig.sources if d.name in missing]
+        if PHONE in missing and self._phone is not None:
+            hints.append(self._phone.setup)
+        return "; ".join(hints) + f"; or pass --allow-missing {sorted(missing)[0]}"
 
     def _stopped(self) -> bool:
         return self._recorder.reason in (BY_OPERATOR, BY_CALLER)
 
     def _start_take(self, now_ns: int) -> None:
         """Make the folder and hand over everything heard so far."""
-        layout = self._layout()
-        folder = new_take_folder(self._out)
+        layout, devices = self._layout()
+        folder = new_take_folder(self._out, self._options.slate)
+        number = int(folder.name.rpartition("-")[2])
+        calls = self._preroll.hand_over()
+        self._first_block_ns = _first_block_ns(calls)
+        origin: dict[str, Any] = {
+            "kind": "record",
+            "allow_missing": list(self._allowed),
+            "slate": self._options.slate,
+            "slate_take": number,
+        }
+        if self._rig.unserved:
+            origin["unserved"] = list(self._rig.unserved)
         take = new_take(
             folder.name,
             layout,
             **{
-                "origin": {
-                    "kind": "record",
-                    "allow_missing": list(self._allowed),
-                    **self._rig.session.origin,
-                },
+                "origin": origin | self._rig.session.origin,
                 "simulated": self._rig.session.simulated,
                 "segments": self._segments(now_ns),
                 "subject": self._rig.session.subject,
                 "rig": rig_to_dict(self._rig),
+                "devices": devices,
                 **self.take_facts,
             },
         )
-        self._disk = DiskThread(TakeWriter(folder, take), backlog=self._pending)
-        self._pending.clear()
+        self._disk = DiskThread(TakeWriter(folder, take), backlog=calls)
         self._recorder.begin(now_ns)
+        if self._phone is not None:
+            self._phone.start(self._options.slate, number)
         if self.on_take is not None:
             self.on_take(take)
 
-    def _layout(self) -> SensorLayout:
+    def _layout(self) -> tuple[SensorLayout, tuple[TakeDevice, ...]]:
+        """The slots of the take, and who gives them; nobody, where it is one hub.
+
+        A hub that has yet to come must have these slots.
+
+        Raises:
+            ConfigError: a hub and the rig disagree.
+        """
+        if self._rig.hub is not None:
+            layout = self._layout_of_hub(self._links.links[0])
+            self._links.links[0].expect(layout.names)
+            return layout, ()
+        devices = tuple(
+            TakeDevice(link.name, tuple(slot for _, slot in link.config.assigned), link.config.kind)
+            for link in self._links.links
+        )
+        return self._rig.sensor_layout, devices
+
+    def _layout_of_hub(self, link: DeviceLink) -> SensorLayout:
         """The rig's slots in the hub's order. Raises ConfigError where they disagree."""
-        layout = self._rig.sensor_layout
-        if self._info is None:
+        layout, info = self._rig.sensor_layout, link.info
+        if info is None:
             return layout
-        absent = set(layout.names) - set(self._info.slots) - set(self._allowed)
+        absent = set(layout.names) - set(info.slots) - set(self._allowed)
         if absent:
             names = ", ".join(name for name in layout.names if name in absent)
             raise ConfigError(
-                f"the hub {self._info.device_id!r} has no {names}, which the rig's layout "
+                f"the hub {info.device_id!r} has no {names}, which the rig's layout "
                 f"{layout.name!r} asks for",
                 f"connect them, or pass --allow-missing {names.split(',')[0]}",
             )
-        return select(layout, self._info.slots)
+        return select(layout, info.slots)
 
     def _segments(self, now_ns: int) -> tuple[Segment, ...]:
         """Rest and routine, in seconds after the first sample."""
@@ -336,7 +429,7 @@ class _Session:
             return (rest,)
         return (rest, Segment("routine", rest_s, routine_s))
 
-    async def _finish(self) -> RecordResult | None:
+    async def _finish(self, told: dict[str, Any]) -> RecordResult | None:
         disk, recorder = self._disk, self._recorder
         if disk is None:
             return None
@@ -345,12 +438,13 @@ class _Session:
         await asyncio.to_thread(disk.finish)
         if disk.error is not None:
             self._abandon()
-            raise disk_error(disk)
+            raise self._rescued(disk_error(disk))
         try:
-            take = disk.writer.close()
+            changes = {"origin": disk.writer.take.origin | told} if told else {}
+            take = disk.writer.close(**changes)
         except OSError as error:
             disk.error = error
-            raise disk_error(disk) from error
+            raise self._rescued(disk_error(disk)) from error
         return RecordResult(disk.writer.folder, take, recorder.reason, recorder.lost)
 
     def _abandon(self) -> None:
@@ -360,87 +454,38 @@ class _Session:
         self._disk.finish()
         self._disk.writer.abandon()
 
+    def _rescued(self, error: ImusicError) -> ImusicError:
+        """The error, with what became of the take: what was written of it is made readable."""
+        if self._disk is None:
+            return error
+        try:
+            report = recover(self._disk.writer.folder)
+        except (ImusicError, OSError):  # no room even for that: the hint says what to do later
+            return error
+        self._recorder.recover(str(error))
+        return ImusicError(f"{error}; rescued: {report.message}", error.hint)
+
     def _status(self, now_ns: int) -> RecordStatus:
-        began_ns = self._recorder.began_ns
-        meter, disk = self._meter, self._disk
+        began_ns, disk = self._recorder.began_ns, self._disk
         return RecordStatus(
             state=self._recorder.state,
             missing=self._recorder.missing,
             elapsed_s=0.0 if began_ns is None else (now_ns - began_ns) / NS_PER_S,
-            samples=meter.samples,
-            lost=meter.lost,
-            faces=meter.faces,
-            rate_hz=meter.rate_hz(now_ns),
-            age_s=(now_ns - meter.last_ns) / NS_PER_S if meter.last_ns else float("nan"),
-            late_s=meter.late_s,
+            faces=self._faces,
             bytes_on_disk=0 if disk is None else disk.writer.bytes_written,
             waiting=0 if disk is None else disk.waiting,
+            devices=tuple(
+                meter.status(link.name, link.state.value, link.silent, now_ns)
+                for link, meter in zip(self._links.links, self._meters, strict=True)
+            ),
+            problems=self._recorder.problems if began_ns is None else (),
+            warnings=self._warnings(now_ns),
+            left_s=self._guard.left_s,
+            marks=self._marks.count,
         )
 
 
-class _Meter:
-    """Counts what the status line shows."""
-
-    def __init__(self) -> None:
-        self.samples = self.lost = self.faces = 0
-        self.last_ns = 0
-        self.late_s = float("nan")
-        self._clock = RunningClock()
-        self._counted = (0, 0)  # (time, samples) at the last look
-
-    def take(self, event: HubEvent) -> None:
-        if isinstance(event, Gap):
-            self.lost += event.count
-        if not isinstance(event, ImuBlock):
-            return
-        self.samples += len(event)
-        self.last_ns = event.arrival_ns
-        device_ns = event.tick_us[-1:] * 1000
-        self._clock.update(int(device_ns[0]), event.arrival_ns)
-        self.late_s = (event.arrival_ns - int(self._clock.to_host(device_ns)[0])) / NS_PER_S
-
-    def rate_hz(self, now_ns: int) -> float:
-        """Samples per second since the last call."""
-        (then_ns, then), self._counted = self._counted, (now_ns, self.samples)
-        return 0.0 if not then_ns else (self.samples - then) * NS_PER_S / max(now_ns - then_ns, 1)
-
-
-def _missing_hint(missing: Collection[str], rig: Rig) -> str:
-    hints = []
-    if HUB in missing:
-        hints.append(f"check the hub at {rig.hub.url}")
-    if PHONE in missing and rig.phone is not None:
-        setup = APPS[rig.phone.app].setup
-        hints.append(f"{setup}, port {rig.phone.listen_port}, and check the firewall")
-    return "; ".join(hints) + f"; or pass --allow-missing {sorted(missing)[0]}"
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a listener and wait until it is gone; its error, if any, was looked at before."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _signals_set(stop: asyncio.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM set `stop` once; a second Ctrl-C interrupts as ever."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {
-        number: signal.getsignal(number) or signal.SIG_DFL
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-
-    def stop_once(number: int, _: object) -> None:
-        signal.signal(number, before[signal.Signals(number)])
-        loop.call_soon_threadsafe(stop.set)
-
-    for number in before:
-        signal.signal(number, stop_once)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _first_block_ns(calls: Iterable[Call]) -> int | None:
+    """When the first samples of a take arrived."""
+    events = (arguments[0] for method, arguments, _ in calls if method == "hub_event")
+    return next((e.arrival_ns for e in events if isinstance(e, ImuBlock)), None)

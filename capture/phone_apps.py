@@ -6,7 +6,7 @@ from typing import Protocol
 
 from capture import facecap, ifacialmocap, livelink, vtube_studio
 from capture.phone_faces import Malformed, PhoneFace, unmirrored
-from firmware_host.rig import PhoneConfig
+from firmware_host.phone_rig import PhoneConfig
 
 MAX_STREAM_BYTES = 64 * 1024
 

@@ -62,7 +62,7 @@ class PhoneRemoteLink:
     def __init__(
         self, phone: Address, stream_port: int | None = None, on_event: EventListener | None = None
     ) -> None:
-        self._phone, self._stream_port = phone, stream_port
+        self.phone, self._stream_port = phone, stream_port
         self._on_event = on_event
         self._udp: asyncio.DatagramTransport | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -73,11 +73,11 @@ class PhoneRemoteLink:
     async def open(self) -> None:
         """Begin to call the phone. Raises TransportError where there is no way to it."""
         loop = asyncio.get_running_loop()
-        host, port = self._phone
+        host, port = self.phone
         try:
             found = await loop.getaddrinfo(host, port, family=socket.AF_INET)
-            self._phone = (str(found[0][4][0]), port)
-            self._host = _our_address(self._phone)
+            self.phone = (str(found[0][4][0]), port)
+            self._host = _our_address(self.phone)
             self._udp = await open_udp(("0.0.0.0", 0), self._receive)
         except OSError as error:
             raise explain_reach_error(f"phone.address {host}", error) from error
@@ -113,7 +113,7 @@ class PhoneRemoteLink:
 
         async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                if writer.get_extra_info("peername")[0] == self._phone[0] and not arrived.done():
+                if writer.get_extra_info("peername")[0] == self.phone[0] and not arrived.done():
                     arrived.set_result(await _read_file(reader, to))
             except (OSError, EOFError, TransportError) as error:
                 if not arrived.done():
@@ -131,7 +131,7 @@ class PhoneRemoteLink:
                 raise TransportError(
                     f"the phone did not send {path!r}: {str(error) or 'it took too long'}",
                     "share the take from the app (AirDrop or Files), then `imusic import livelink`",
-                    self._phone[0],
+                    self.phone[0],
                 ) from error
 
     async def _tick(self) -> None:
@@ -144,11 +144,11 @@ class PhoneRemoteLink:
 
     def _send(self, message: osc.Message) -> None:
         if self._udp is not None:
-            self._udp.sendto(osc.encode(message), self._phone)
+            self._udp.sendto(osc.encode(message), self.phone)
 
     def _receive(self, data: bytes, sender: Address) -> None:
         messages = osc.decode(data)
-        if isinstance(messages, Malformed) or sender[0] != self._phone[0]:
+        if isinstance(messages, Malformed) or sender[0] != self.phone[0]:
             return
         now_ns = time.monotonic_ns()
         for message in messages:

@@ -14,7 +14,7 @@ from capture.phone_apps import APPS, PhoneApp
 from capture.udp import Address, address_of, open_udp
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import TransportError
-from firmware_host.rig import PhoneConfig
+from firmware_host.phone_rig import PhoneConfig
 from firmware_host.transports.network import explain_bind_error, explain_reach_error
 
 # At 60 datagrams of 320 bytes a second this holds minutes: the kernel never drops while we breathe.

@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
-from capture.channels import HEALTH, TOPICS
-from capture.schemas import PACKAGE
-from capture.take import DATA_FILE, TAKE_FILE, Take, new_take
+from capture.channels import HEALTH, topics_of
+from capture.schemas import HUB_SAMPLE, PACKAGE, SAMPLE_OF
+from capture.take import DATA_FILE, TAKE_FILE, Take, TakeDevice, new_take
 from firmware_host import mcap_chunks
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import LAYOUTS, SensorLayout, select
+from firmware_host.rig import HUB
 from firmware_host.simulator import HubOptions
 
-_SAMPLE = f"{PACKAGE}.HubSample"
 _COUNTERS = 2  # tick_us and sequence come before the slots
 _HINT = (
     f"{DATA_FILE} is still there, untouched: copy the {TAKE_FILE} of another take of the same "
@@ -24,7 +24,8 @@ _HINT = (
 def rebuilt_take(name: str, created_utc: str, chunks: Iterable[bytes]) -> Take:
     """What can be known of a take by its intact chunks, in state "recording".
 
-    Slots come from the schema of the samples, places from the known layout that has them all.
+    Devices and slots come from the schemas of the samples, places from the known layout that has
+    them all.
 
     Args:
         name: of the take. created_utc: when, as ISO 8601. chunks: contents, verified.
@@ -32,37 +33,53 @@ def rebuilt_take(name: str, created_utc: str, chunks: Iterable[bytes]) -> Take:
     Raises:
         DataError: no chunk holds the schema, or no known layout has its slots.
     """
-    slots: tuple[str, ...] = ()
+    devices: tuple[TakeDevice, ...] = ()
     simulated = False
-    topics = dict(enumerate(TOPICS, 1))
     for contents in chunks:
-        slots = slots or _slots(contents)
-        simulated = simulated or _is_simulated(contents, topics)
+        devices = devices or _devices(contents)
+        topics = dict(enumerate(topics_of(devices), 1)) if devices else {}
+        simulated = simulated or (bool(topics) and _is_simulated(contents, topics))
     note = (
         f"{TAKE_FILE} was missing or damaged and made anew; subject, segments, origin and what the "
         "hub did not say are lost"
     )
-    take = new_take(name, _layout(slots), {"rebuilt": note}, simulated=simulated)
+    slots = tuple(slot for device in devices for slot in device.slots)
+    if [device.name for device in devices] == [HUB]:
+        layout, devices = _layout(slots, whole=False), ()
+    else:
+        layout = _layout(slots, whole=True)
+    take = new_take(name, layout, {"rebuilt": note}, simulated=simulated, devices=devices)
     return msgspec.structs.replace(take, created_utc=created_utc)
 
 
-def _slots(contents: bytes) -> tuple[str, ...]:
-    """The slots by the schema of the samples; none where this chunk does not hold it."""
+def _devices(contents: bytes) -> tuple[TakeDevice, ...]:
+    """The devices by the schemas of their samples; none where this chunk does not hold them."""
+    found = []
+    for name, schema in mcap_chunks.schemas(contents).items():
+        message = name.removeprefix(f"{PACKAGE}.")
+        if message == HUB_SAMPLE:
+            found.append(TakeDevice(HUB, _slots(schema)))
+        elif message.startswith(SAMPLE_OF):
+            found.append(TakeDevice(message.removeprefix(SAMPLE_OF), _slots(schema)))
+    return tuple(found)
+
+
+def _slots(schema: bytes) -> tuple[str, ...]:
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-    schema = mcap_chunks.schemas(contents).get(_SAMPLE)
-    if schema is None:
-        return ()
     fields = FileDescriptorSet.FromString(schema).file[0].message_type[0].field
     return tuple(field.name for field in fields[_COUNTERS:])
 
 
-def _layout(slots: tuple[str, ...]) -> SensorLayout:
+def _layout(slots: tuple[str, ...], whole: bool) -> SensorLayout:
+    """The layout that has these slots: all of it, or with them alone in that order."""
     if not slots:
         raise DataError(f"{DATA_FILE} does not say any more which sensors it is of", _HINT)
     for layout in LAYOUTS.values():
         try:
-            return select(layout, slots)
+            return select(
+                layout, layout.names if whole and set(slots) <= set(layout.names) else slots
+            )
         except ConfigError:  # not this one
             continue
     raise DataError(f"no known layout has the slots of {DATA_FILE}: {', '.join(slots)}", _HINT)

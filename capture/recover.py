@@ -22,18 +22,28 @@ from capture.channels import (
     FACE,
     HEALTH,
     PHONE_RAW,
-    SAMPLES,
-    TOPICS,
     message_types,
     open_channels,
+    samples_topic,
+    topics_of,
 )
+from capture.counting import add, count_health
 from capture.rebuild import rebuilt_take
-from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, recover_hint, write_take
+from capture.take import (
+    DATA_FILE,
+    SYNC_FILE,
+    TAKE_FILE,
+    Take,
+    TakeDevice,
+    read_take,
+    recover_hint,
+    write_take,
+)
 from capture.take_writer import CHUNK_BYTES
 from firmware_host import mcap_chunks
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError
-from firmware_host.transports.replay import RAW_TOPIC, mapped
+from firmware_host.transports.replay import mapped
 
 _CODEC = struct.pack("<I", 4) + b"zstd"
 _CODEC_AT = 9 + 8 + 8 + 8 + 4  # where the codec's name lies in a chunk record
@@ -70,11 +80,13 @@ class _Tally:
     """What a rescue found, as it goes.
 
     counts: messages by topic. kept: what `counts` of `take.toml` says, as `TakeWriter` counts it.
+    blocks: the newest of each device.
     """
 
+    devices: tuple[TakeDevice, ...]
     counts: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
-    block: int | None = None
+    blocks: dict[str, int] = field(default_factory=dict)
     first_ns: int = 0
     last_ns: int = 0
     lost_ns: list[tuple[int, int | None]] = field(default_factory=list)
@@ -86,12 +98,14 @@ class _Tally:
 
     def keep(self, topic: str, record: mcap_chunks.Record) -> None:
         """Count what a verified message holds."""
-        if topic == RAW_TOPIC:
-            self.kept["raw_bytes"] += len(record.payload)
-        elif topic == SAMPLES:
-            self.kept["samples"] += 1
-            self.kept["blocks"] += record.sequence != self.block
-            self.block = record.sequence
+        name, _, channel = topic.partition("/")
+        is_device = any(name == device.name for device in self.devices)
+        if is_device and channel == "raw":
+            self._add("raw_bytes", len(record.payload), name)
+        elif is_device:
+            self._add("samples", 1, name)
+            self._add("blocks", int(record.sequence != self.blocks.get(name)), name)
+            self.blocks[name] = record.sequence
         elif topic == PHONE_RAW:
             self.kept["datagrams"] += 1
         elif topic == FACE:
@@ -99,17 +113,16 @@ class _Tally:
             tracked = schemas.FACE_TRACKED.get(schemas.FACE.parse([record.payload]))
             self.kept["faces_tracked"] += int(tracked.sum())
         elif topic == HEALTH:
-            self._keep_health(msgspec.json.decode(record.payload, type=dict[str, Any]))
+            facts = msgspec.json.decode(record.payload, type=dict[str, Any])
+            count_health(self.kept, facts, len(self.devices) > 1)
 
-    def _keep_health(self, facts: dict[str, Any]) -> None:
-        if facts["kind"] == "gap":
-            self.kept["samples_lost"] += facts["count"]
-        elif facts["kind"] == "garbage":
-            self.kept["garbage_bytes"] += facts["count"]
-        elif facts["kind"] == "end":
-            self.kept["samples_sent"] = facts["samples_sent"]
-        elif facts["kind"] == "malformed":
-            self.kept["datagrams_malformed"] += 1
+    @property
+    def samples(self) -> int:
+        """Samples of all devices."""
+        return sum(self.counts[samples_topic(device)] for device in self.devices)
+
+    def _add(self, what: str, number: int, device: str) -> None:
+        add(self.kept, what, number, device, len(self.devices) > 1)
 
     def seconds(self, time_ns: int) -> float:
         return max(0.0, round((time_ns - self.first_ns) / NS_PER_S, 3))
@@ -200,9 +213,9 @@ def _whole(path: Path, take: Take) -> _Tally | None:
 
 def _read_all(path: Path, take: Take) -> _Tally:
     """Read every message of a file, as strictly as can be. Raises DataError at any damage."""
-    tally = _Tally()
+    tally = _Tally(take.sources)
     topics: dict[int, str] = {}
-    types = message_types(take.sensor_layout.names)
+    types = message_types(take.sources)
     with mapped(path) as data:
         for contents in mcap_chunks.chunks(data, str(path), ""):
             for topic, record in mcap_chunks.records(contents, topics):
@@ -230,16 +243,17 @@ def _mark(folder: Path, take: Take, tally: _Tally) -> None:
 
 def _rescue(path: Path, part: Path, take: Take) -> _Tally:
     """Write every message of every intact chunk of `path` to the new file `part`."""
-    tally = _Tally()
-    topics = dict(enumerate(TOPICS, 1))
+    tally = _Tally(take.sources)
+    known = topics_of(take.sources)
+    topics = dict(enumerate(known, 1))
     with mapped(path) as data, part.open("wb") as stream:
-        writer = open_channels(stream, take.sensor_layout.names, CHUNK_BYTES)
+        writer = open_channels(stream, take.sources, CHUNK_BYTES)
         at = len(mcap_chunks.MAGIC)
         for contents, start, end in _intact(data):
             found = _sound(contents, topics)
             if found and not _is_clean(data, at, start):
                 tally.lost_ns.append((tally.last_ns, found[0][1].log_time_ns))
-            _copy(found, writer, tally)
+            _copy(found, writer, tally, known)
             at = end
         if not _is_clean(data, at, None):
             tally.lost_ns.append((tally.last_ns, None))
@@ -264,7 +278,8 @@ def _intact(data: mcap_chunks.Buffer) -> Iterator[tuple[bytes, int, int]]:
 def _sound(contents: bytes, topics: dict[int, str]) -> list[Record]:
     """The messages of a chunk on our channels; none where it was not written by the rules."""
     try:
-        return [r for r in mcap_chunks.records(contents, dict(topics)) if r[0] in TOPICS]
+        known = set(topics.values())
+        return [r for r in mcap_chunks.records(contents, dict(topics)) if r[0] in known]
     except DataError:
         return []
 
@@ -289,10 +304,10 @@ def _is_clean(data: mcap_chunks.Buffer, at: int, end: int | None) -> bool:
     return True
 
 
-def _copy(found: list[Record], writer: Any, tally: _Tally) -> None:
+def _copy(found: list[Record], writer: Any, tally: _Tally, known: tuple[str, ...]) -> None:
     for topic, record in found:
         time_ns, payload = record.log_time_ns, bytes(record.payload)
-        channel = TOPICS.index(topic) + 1
+        channel = known.index(topic) + 1
         writer.add_message(channel, time_ns, payload, time_ns, record.sequence)
         tally.add(topic, time_ns)
 
@@ -318,7 +333,7 @@ def _unused(path: Path) -> Path:
 
 
 def _report(folder: Path, tally: _Tally, text: str = "") -> RecoveryReport:
-    samples, faces = tally.counts[SAMPLES], tally.counts[FACE]
+    samples, faces = tally.samples, tally.counts[FACE]
     duration_s = tally.seconds(tally.last_ns)
     lost = tuple(
         (tally.seconds(a), None if b is None else tally.seconds(b)) for a, b in tally.lost_ns

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES
 from firmware_host.errors import DataError
+from firmware_host.rig import HUB
 
 Kind = Literal["float", "sfixed64", "fixed64", "sfixed32", "bool"]
 Rows = NDArray[np.uint8]
@@ -192,19 +193,27 @@ def field_names(slots: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-@lru_cache(maxsize=8)
-def samples_message(slots: tuple[str, ...]) -> FixedMessage:
-    """`hub/samples`: one tick of all slots; accel in m/s², gyro in rad/s, NaN where absent."""
+HUB_SAMPLE, SAMPLE_OF = "HubSample", "Sample_"
+
+
+def sample_name(device: str) -> str:
+    """The message type of a device's samples."""
+    return HUB_SAMPLE if device == HUB else f"{SAMPLE_OF}{device}"
+
+
+@lru_cache(maxsize=64)
+def samples_message(slots: tuple[str, ...], device: str = HUB) -> FixedMessage:
+    """`NAME/samples`: one tick of all its slots; accel in m/s², gyro in rad/s, NaN where absent."""
     sensors = (Group(name, (_xyz("accel"), _xyz("gyro"))) for name in field_names(slots))
     return FixedMessage(
-        "HubSample", (Field("tick_us", "sfixed64"), Field("sequence", "sfixed64"), *sensors)
+        sample_name(device), (Field("tick_us", "sfixed64"), Field("sequence", "sfixed64"), *sensors)
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def samples_columns(slots: tuple[str, ...]) -> tuple[Columns, Columns]:
     """(tick_us and sequence, all readings: accel xyz then gyro xyz of each slot)."""
-    message = samples_message(slots)
+    message = samples_message(slots)  # of whatever device: places do not depend on its name
     readings = [
         f"{name}.{sensor}.{axis}"
         for name in field_names(slots)
@@ -241,7 +250,7 @@ FACE_EYES = FACE.columns(
 )
 FACE_WEIGHTS = FACE.columns(*(f"weights.{name}" for name in ARKIT_NAMES))
 
-CLOCK_SOURCES = ("hub", "phone")
+PHONE_CLOCK = 1  # the first device is 0, the others come after the phone
 CLOCK = FixedMessage(
     "ClockReading",
     (Field("source", "sfixed32"), Field("device_ns", "sfixed64"), Field("host_ns", "sfixed64")),

@@ -10,6 +10,7 @@ the phone's choice of signs matters. Pure but for the functions that keep the re
     phone frame ──map──► when it would arrive at best ──− phone_latency_s──► when it was true
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,16 +21,18 @@ from numpy.typing import NDArray
 
 from capture import rotations
 from capture.face_holes import never_sent, whole_faces
-from capture.recording import FaceTrack, Recording
+from capture.recording import DeviceTrack, FaceTrack, Recording
 from capture.source_clock import SourceClock, fit_source
 from capture.take import SYNC_FILE
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError
+from firmware_host.rig import HUB
 from firmware_host.samples import Floats, Ints
 
 Times = NDArray[np.float64]
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Clocks = Sequence[SourceClock | None]  # of the tracks of a recording
 
 GRID_HZ = 240.0
 BAND_HZ = (0.25, 8.0)  # slower is drift of either sensor, faster is noise of ARKit
@@ -47,7 +50,9 @@ Verdict = Literal["good", "doubtful", "bad"]
 class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     """How to put a take on its timeline, and how far to trust that.
 
-    origin_ns: host time of the first IMU sample (of the first face where there is no hub).
+    hub: the clock of the only device, devices: those of several by name; a device that gave next to
+    nothing has none. origin_ns: host time of the first IMU sample (of the first face where there is
+    no device).
     phone_latency_s: how much later than the samples of the same moment the phone's frames arrive;
     taken off every face. correlation: of the two turning rates at that offset. peak_ratio: to the
     next best offset elsewhere. thirds_s: the offset found in each third of the take where the head
@@ -66,6 +71,12 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     notes: tuple[str, ...] = ()
     schema_version: int = 1
+    devices: dict[str, SourceClock] = {}
+
+    @property
+    def clocks(self) -> dict[str, SourceClock]:
+        """The clocks of all devices, by what they are called."""
+        return self.devices or ({HUB: self.hub} if self.hub else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +101,27 @@ def align(recording: Recording) -> Alignment:
         raise DataError(f"take {recording.take.name!r}: expected samples or faces, got neither")
     one_clock = bool(recording.take.origin.get("one_clock", False))
     notes: list[str] = []
-    hub = _hub_clock(recording, one_clock)
+    clocks = [_device_clock(track, one_clock) for track in recording.tracks]
     phone = _phone_clock(faces, one_clock)
     offset: Offset | None = None
-    if hub and phone and not one_clock:
-        offset = _head_offset(recording, hub, phone, notes)
+    if any(clocks) and phone and not one_clock:
+        offset = _head_offset(recording, clocks, phone, notes)
     if one_clock:
         notes.append("all times of this take were given on one clock")
-    verdict = _verdict(hub, phone, offset, one_clock, notes)
+    notes += _clockless(recording)
+    names = [track.name for track in recording.tracks]
+    known = {name: clock for name, clock in zip(names, clocks, strict=True) if clock}
+    verdict = _verdict(known, phone, offset, one_clock, notes)
     if _by_arrival(recording):
         notes.append("the phone's app sends no time of its own: its frames are placed by arrival")
         verdict = "doubtful" if verdict == "good" else verdict
     if absent := never_sent(faces.weights, faces.tracked):
         notes.append(f"the phone never sent {', '.join(absent)}: no face of it can serve as truth")
+    is_rig = bool(recording.take.devices)
     return Alignment(
         take=recording.take.name,
-        origin_ns=_origin_ns(recording, hub, phone),
-        hub=hub,
+        origin_ns=_origin_ns(recording, clocks, phone),
+        hub=None if is_rig else clocks[0],
         phone=phone,
         phone_latency_s=round(offset.offset_s, 9) if offset else 0.0,
         phone_latency_uncertainty_s=round(offset.uncertainty_s, 9) if offset else 0.0,
@@ -115,6 +130,7 @@ def align(recording: Recording) -> Alignment:
         thirds_s=tuple(round(t, 9) for t in offset.thirds_s) if offset else (),
         verdict=verdict,
         notes=tuple(notes),
+        devices=known if is_rig else {},
     )
 
 
@@ -124,32 +140,47 @@ def _by_arrival(recording: Recording) -> bool:
     return any(not facts["tells_time"] for facts in told)
 
 
-def _origin_ns(recording: Recording, hub: SourceClock | None, phone: SourceClock | None) -> int:
-    if hub:
-        return int(_sample_ns(recording, hub)[0])
+def _clockless(recording: Recording) -> list[str]:
+    return [
+        f"{track.name} tells no time that can be used: its samples carry their arrival, with all "
+        "the jitter of its link"
+        for track in recording.tracks
+        if track.no_clock_ns is not None
+    ]
+
+
+def _origin_ns(recording: Recording, clocks: Clocks, phone: SourceClock | None) -> int:
+    if any(clocks):
+        return int(_sample_ns(recording, clocks).min())
     if phone:
         return int(_face_ns(recording.faces, phone)[0])
     first = recording.arrival_ns if len(recording) else recording.faces.arrival_ns
     return int(first[0])
 
 
-def _sample_ns(recording: Recording, hub: SourceClock) -> Ints:
-    return hub.to_host(recording.tick_us * 1000, recording.arrival_ns)
+def _sample_ns(recording: Recording, clocks: Clocks) -> Ints:
+    """(N,) host times of all samples, those of each device by its own clock."""
+    return recording.merged([_own_ns(*pair) for pair in zip(recording.tracks, clocks, strict=True)])
+
+
+def _own_ns(track: DeviceTrack, clock: SourceClock | None) -> Ints:
+    """(N,) host times of the samples of one device; their arrival where it has no map."""
+    return clock.to_host(track.tick_us * 1000, track.arrival_ns) if clock else track.arrival_ns
 
 
 def _face_ns(faces: FaceTrack, phone: SourceClock) -> Ints:
     return phone.to_host(phone_time_ns(faces), faces.arrival_ns)
 
 
-def _hub_clock(recording: Recording, one_clock: bool) -> SourceClock | None:
-    if len(recording) < 2:
+def _device_clock(track: DeviceTrack, one_clock: bool) -> SourceClock | None:
+    if len(track) < 2:
         return None
     # A block arrives with its newest tick: the older ones in it only waited.
-    newest = recording.block_starts[1:] - 1
+    newest = track.block_starts[1:] - 1
     if len(newest) < 2 or one_clock:
-        newest = np.arange(len(recording))
-    device_ns = recording.tick_us[newest] * 1000
-    arrival_ns = device_ns if one_clock else recording.arrival_ns[newest]
+        newest = np.arange(len(track))
+    device_ns = track.tick_us[newest] * 1000
+    arrival_ns = device_ns if one_clock else track.arrival_ns[newest]
     return fit_source(device_ns, arrival_ns)
 
 
@@ -170,13 +201,11 @@ def phone_time_ns(faces: FaceTrack) -> Ints:
 
 
 def _head_offset(
-    recording: Recording, hub: SourceClock, phone: SourceClock, notes: list[str]
+    recording: Recording, clocks: Clocks, phone: SourceClock, notes: list[str]
 ) -> Offset | None:
     """The phone's latency by the head's turning speed, or None with a note saying why."""
-    origin_ns = _origin_ns(recording, hub, phone)
-    gyro = recording.gyro_rad_s[:, recording.take.sensor_layout.reference_index]
-    sample_s = _since(_sample_ns(recording, hub), origin_ns)
-    gyro_times, gyro_rates = _gyro_rates(sample_s, gyro)
+    origin_ns = _origin_ns(recording, clocks, phone)
+    gyro_times, gyro_rates = _reference_rates(recording, clocks, origin_ns)
     face_s = _since(_face_ns(recording.faces, phone), origin_ns)
     face_times, face_rates = _head_rates(
         face_s, recording.faces.quat_world_from_head, recording.faces.tracked
@@ -187,7 +216,7 @@ def _head_offset(
     start_s = max(gyro_times[0], face_times[0])
     end_s = min(gyro_times[-1], face_times[-1])
     if end_s - start_s < MIN_OVERLAP_S:
-        notes.append(f"hub and phone overlap for less than {MIN_OVERLAP_S:g} s")
+        notes.append(f"reference and phone overlap for less than {MIN_OVERLAP_S:g} s")
         return None
     grid = np.arange(start_s, end_s, 1 / GRID_HZ)
     imu, imu_valid = _on_grid(grid, gyro_times, gyro_rates)
@@ -196,6 +225,16 @@ def _head_offset(
     if offset is None:
         notes.append("the head did not turn enough to find the phone's latency: taken for zero")
     return offset
+
+
+def _reference_rates(recording: Recording, clocks: Clocks, origin_ns: int) -> tuple[Times, Array]:
+    """(K,) times and (K, 3) turning rates of the sensor on bone, by whichever device has it."""
+    reference = recording.take.sensor_layout.reference_index
+    for track, clock in zip(recording.tracks, clocks, strict=True):
+        if reference in track.slots:
+            gyro = track.gyro_rad_s[:, track.slots.index(reference)]
+            return _gyro_rates(_since(_own_ns(track, clock), origin_ns), gyro)
+    return np.zeros(0), np.zeros((0, 3))
 
 
 def _since(host_ns: Ints, origin_ns: int) -> Times:
@@ -320,22 +359,23 @@ def _thirds(a: Array, b: Array, valid: Flags, peak: int) -> list[float]:
 
 
 def _verdict(
-    hub: SourceClock | None,
+    devices: dict[str, SourceClock],
     phone: SourceClock | None,
     offset: Offset | None,
     one_clock: bool,
     notes: list[str],
 ) -> Verdict:
     """Good where everything is supported, doubtful where something is assumed, bad on conflict."""
-    for name, clock in (("hub", hub), ("phone", phone)):
-        if clock is not None and clock.resets:
+    clocks = devices | ({"phone": phone} if phone else {})
+    for name, clock in clocks.items():
+        if clock.resets:
             notes.append(
                 f"the {name}'s clock jumped {clock.resets} times; each stretch has its own map"
             )
-        if clock is not None and abs(clock.drift_ppm) > 5000:
+        if abs(clock.drift_ppm) > 5000:
             notes.append(f"the {name}'s clock is off by {clock.drift_ppm:.0f} ppm")
             return "bad"
-    if one_clock or hub is None or phone is None:
+    if one_clock or not devices or phone is None:
         return "good"
     if offset is None:
         return "doubtful"
@@ -349,15 +389,14 @@ def _verdict(
             f"peak ratio {offset.peak_ratio:.2f})"
         )
         return "doubtful"
-    resets = hub.resets + phone.resets
+    resets = sum(clock.resets for clock in clocks.values())
     return "good" if spread <= MAX_SPREAD_S and len(offset.thirds_s) and not resets else "doubtful"
 
 
 def sample_times_s(recording: Recording, alignment: Alignment) -> Times:
     """(N,) of every tick, in seconds on the take's timeline; the first is 0."""
-    if alignment.hub is None:
-        return _since(recording.arrival_ns, alignment.origin_ns)
-    return _since(_sample_ns(recording, alignment.hub), alignment.origin_ns)
+    clocks = [alignment.clocks.get(track.name) for track in recording.tracks]
+    return _since(_sample_ns(recording, clocks), alignment.origin_ns)
 
 
 def aligned_faces(

@@ -13,12 +13,13 @@ import msgspec
 
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import SensorLayout, layout_from_dict, layout_to_dict
+from firmware_host.rig import HUB
 
 TAKE_FILE = "take.toml"
 DATA_FILE = "data.mcap"
 SYNC_FILE = "sync.json"
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: one hub, no `devices`
 
 
 class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,12 +30,24 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end_s: float
 
 
+class TakeDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One device of a take: its channels are `NAME/raw` and `NAME/samples`.
+
+    slots: of the layout, in the order of its samples. kind: as in `rig.toml`; empty where unknown.
+    """
+
+    name: str
+    slots: tuple[str, ...]
+    kind: str = ""
+
+
 class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The contents of `take.toml`.
 
     layout: `layout_to_dict` of the sensors recorded. origin: where the data came from, for people
     and for `recording_in_training` (`source_sha256` of an imported or simulated file). simulated
-    is true for virtual wearers, and every figure made from the take says so.
+    is true for virtual wearers, and every figure made from the take says so. devices: who gave the
+    samples; none where it was one hub. A slot that no device has is missing in all of the take.
     """
 
     name: str
@@ -49,6 +62,12 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     origin: dict[str, Any] = {}
     rig: dict[str, Any] = {}
     counts: dict[str, int] = {}
+    devices: tuple[TakeDevice, ...] = ()
+
+    @property
+    def sources(self) -> tuple[TakeDevice, ...]:
+        """The devices, also where it was one hub: that has all slots, in their order."""
+        return self.devices or (TakeDevice(HUB, self.sensor_layout.names, HUB),)
 
     @property
     def sensor_layout(self) -> SensorLayout:
@@ -120,9 +139,15 @@ def read_take(folder: Path) -> Take:
             "this take was made by a newer imusic; update",
         )
     try:
-        layout_from_dict(take.layout)
+        known = layout_from_dict(take.layout).names
     except ConfigError as error:
         raise DataError(f"{path}: {error}") from error
+    for device in take.devices:
+        for slot in device.slots:
+            if slot not in known:
+                raise DataError(
+                    f"{path}: device {device.name!r} has a slot {slot!r}, which its layout lacks"
+                )
     return take
 
 

@@ -17,10 +17,31 @@ from numpy.typing import NDArray
 
 from capture import livelink, schemas
 from capture.blendshapes import ARKIT_NAMES
-from capture.channels import CLOCK, FACE, HEALTH, MARKERS, PHONE_RAW, SAMPLES, TOPICS, open_channels
+from capture.channels import (
+    CLOCK,
+    FACE,
+    HEALTH,
+    MARKERS,
+    PHONE_RAW,
+    open_channels,
+    raw_topic,
+    samples_topic,
+    topics_of,
+)
+from capture.counting import add, count_health
 from capture.phone_faces import Malformed, PhoneFace
 from capture.take import DATA_FILE, Take, write_take
 from firmware_host.clock import NS_PER_S
+from firmware_host.link_events import (
+    LinkDown,
+    LinkUp,
+    Refused,
+    RigEvent,
+    SettingsChanged,
+    SlotsBack,
+    SlotsSilent,
+    Trouble,
+)
 from firmware_host.samples import (
     Answer,
     Duplicate,
@@ -28,7 +49,6 @@ from firmware_host.samples import (
     Gap,
     Garbage,
     HubEnd,
-    HubEvent,
     HubInfo,
     HubStatus,
     ImuBlock,
@@ -36,7 +56,14 @@ from firmware_host.samples import (
     RoundTrip,
     SyncEdge,
 )
-from firmware_host.transports import replay
+from firmware_host.vendors.events import (
+    Health,
+    LineEdge,
+    LinkDelay,
+    Notice,
+    PacketsLost,
+    Stranger,
+)
 
 FLUSH_S = 0.2
 SYNC_S = 1.0
@@ -53,17 +80,31 @@ _HEALTH_KINDS: dict[type, str] = {
     Gap: "gap",
     Garbage: "garbage",
     Duplicate: "duplicate",
+    Health: "device_health",
+    LineEdge: "line_edge",
+    LinkDelay: "link_delay",
+    Notice: "notice",
+    PacketsLost: "packets_lost",
+    Stranger: "stranger",
+    LinkUp: "link_up",
+    LinkDown: "link_down",
+    Refused: "refused",
+    Trouble: "trouble",
+    SettingsChanged: "settings_changed",
+    SlotsSilent: "slots_silent",
+    SlotsBack: "slots_back",
 }
 
 
-def new_take_folder(out: Path) -> Path:
-    """Make and return the next `take-NNN` under `out`; never one that exists."""
+def new_take_folder(out: Path, slate: str = "take") -> Path:
+    """Make and return the next `SLATE-NNN` under `out`; never one that exists."""
     out.mkdir(parents=True, exist_ok=True)
-    numbers = [int(p.name[5:]) for p in out.glob("take-*") if p.name[5:].isdigit()]
+    endings = [path.name[len(slate) + 1 :] for path in out.glob(f"{slate}-*")]
+    numbers = [int(ending) for ending in endings if ending.isascii() and ending.isdigit()]
     number = max(numbers, default=0)
     while True:
         number += 1
-        folder = out / f"take-{number:03d}"
+        folder = out / f"{slate}-{number:03d}"
         try:
             folder.mkdir()
         except FileExistsError:  # another recorder took it between our look and our step
@@ -95,44 +136,54 @@ class TakeWriter:
         self.folder = folder
         self.counts: Counter[str] = Counter()
         self._take = msgspec.structs.replace(take, state="recording")
-        self._slots = take.sensor_layout.names
+        self._devices = take.sources
+        self._several = len(self._devices) > 1
         self._file = create(folder / DATA_FILE)
         write_take(self._take, folder)
-        self._writer = open_channels(self._file, self._slots, chunk_bytes)
-        self._channels = {topic: number for number, topic in enumerate(TOPICS, 1)}
+        self._writer = open_channels(self._file, self._devices, chunk_bytes)
+        self._channels = {topic: number for number, topic in enumerate(topics_of(self._devices), 1)}
         self._flushed_ns = self._synced_ns = 0
         self._sender: tuple[str, bool] | None = None
-        self._clocked_ns = dict.fromkeys(schemas.CLOCK_SOURCES, 0)
+        self._clocked_ns = [0] * (len(self._devices) + 1)  # by number of the clock
+        self._blocks = [0] * len(self._devices)
+        self._told_no_clock: set[int] = set()
+
+    @property
+    def take(self) -> Take:
+        """What `take.toml` says meanwhile."""
+        return self._take
 
     @property
     def bytes_written(self) -> int:
         """Bytes handed to the data file so far."""
         return self._file.tell()
 
-    def hub_bytes(self, data: bytes, arrival_ns: int) -> None:
-        """Keep what one read of the hub's link gave."""
-        self._add(replay.RAW_TOPIC, arrival_ns, data)
-        self.counts["raw_bytes"] += len(data)
+    def hub_bytes(self, data: bytes, arrival_ns: int, device: int = 0) -> None:
+        """Keep what one read of the link of a device gave; `device` is its place in the take."""
+        self._add(raw_topic(self._devices[device]), arrival_ns, data)
+        self._count("raw_bytes", len(data), device)
 
-    def hub_event(self, event: HubEvent, arrival_ns: int) -> None:
-        """Keep what the hub's bytes meant. A block keeps its own arrival time."""
+    def hub_event(self, event: RigEvent, arrival_ns: int, device: int = 0) -> None:
+        """Keep what the bytes of a device meant, or what became of its link.
+
+        A block keeps its own arrival time and device.
+        """
         if isinstance(event, ImuBlock):
+            if event.tick_is_arrival and event.device not in self._told_no_clock:
+                self._told_no_clock.add(event.device)
+                self.health("no_clock", event.arrival_ns, device=self._devices[event.device].name)
             self.samples(
                 event.tick_us,
                 event.sequence,
                 event.accel_m_s2,
                 event.gyro_rad_s,
                 np.full(len(event), event.arrival_ns),
-                np.full(len(event), self.counts["blocks"]),
+                np.full(len(event), self._blocks[event.device]),
+                event.device,
             )
             return
-        if isinstance(event, Gap):
-            self.counts["samples_lost"] += event.count
-        elif isinstance(event, Garbage):
-            self.counts["garbage_bytes"] += event.count
-        elif isinstance(event, HubEnd):
-            self.counts["samples_sent"] = event.samples_sent
-        self.health(_HEALTH_KINDS[type(event)], arrival_ns, **asdict(event))
+        name = self._devices[device].name
+        self.health(_HEALTH_KINDS[type(event)], arrival_ns, device=name, **asdict(event))
 
     def samples(
         self,
@@ -142,21 +193,25 @@ class TakeWriter:
         gyro_rad_s: Floats,
         arrival_ns: Ints,
         block: Ints,
+        device: int = 0,
     ) -> None:
         """Keep N ticks; `arrival_ns` and `block` (a running number) are (N,), one per tick."""
+        source = self._devices[device]
         if not len(tick_us):
             return
-        rows = schemas.samples_message(self._slots).rows(len(tick_us))
-        counters, readings = schemas.samples_columns(self._slots)
+        rows = schemas.samples_message(source.slots, source.name).rows(len(tick_us))
+        counters, readings = schemas.samples_columns(source.slots)
         counters.put(rows, np.stack([tick_us, sequence], axis=1))
         readings.put(rows, np.concatenate([accel_m_s2, gyro_rad_s], axis=2))
         for payload, arrived, number in zip(
             schemas.messages(rows), arrival_ns.tolist(), block.tolist(), strict=True
         ):
-            self._add(SAMPLES, arrived, payload, number & 0xFFFF_FFFF)
-        self.counts["samples"] += len(tick_us)
-        self.counts["blocks"] = int(block[-1]) + 1
-        self._clock("hub", int(tick_us[-1]) * 1000, int(arrival_ns[-1]))
+            self._add(samples_topic(source), arrived, payload, number & 0xFFFF_FFFF)
+        self._count("samples", len(tick_us), device)
+        self._count("blocks", int(block[-1]) + 1 - self._blocks[device], device)
+        self._blocks[device] = int(block[-1]) + 1
+        clock = device if device < schemas.PHONE_CLOCK else device + 1
+        self._clock(clock, int(tick_us[-1]) * 1000, int(arrival_ns[-1]))
 
     def phone_bytes(self, data: bytes, arrival_ns: int) -> None:
         """Keep a datagram of the phone, or what one read of its stream gave."""
@@ -170,7 +225,6 @@ class TakeWriter:
         says so once, in `health`, as it says who sends.
         """
         if isinstance(found, Malformed):
-            self.counts["datagrams_malformed"] += 1
             self.health("malformed", arrival_ns, source="phone", reason=found.reason)
             return
         self._tell_sender(found)
@@ -226,11 +280,13 @@ class TakeWriter:
             self._add(FACE, arrived, payload)
         self.counts["faces"] += count
         self.counts["faces_tracked"] += int(np.count_nonzero(tracked))
-        self._clock("phone", int(device_ns[-1]), int(arrival_ns[-1]))
+        self._clock(schemas.PHONE_CLOCK, int(device_ns[-1]), int(arrival_ns[-1]))
 
     def health(self, kind: str, time_ns: int, **facts: Any) -> None:
         """Keep something worth knowing about the take, as JSON."""
-        self._add(HEALTH, time_ns, msgspec.json.encode({"kind": kind, **facts}))
+        known = {"kind": kind, **facts}
+        self._add(HEALTH, time_ns, msgspec.json.encode(known))
+        count_health(self.counts, known, self._several)
 
     def marker(self, label: str, time_ns: int) -> None:
         """Keep a mark of the operator."""
@@ -266,11 +322,14 @@ class TakeWriter:
     def _add(self, topic: str, log_time: int, payload: bytes, sequence: int = 0) -> None:
         self._writer.add_message(self._channels[topic], log_time, payload, log_time, sequence)
 
-    def _clock(self, source: str, device_ns: int, host_ns: int) -> None:
+    def _count(self, what: str, number: int, device: int) -> None:
+        add(self.counts, what, number, self._devices[device].name, self._several)
+
+    def _clock(self, source: int, device_ns: int, host_ns: int) -> None:
         if host_ns - self._clocked_ns[source] < CLOCK_S * NS_PER_S:
             return
         self._clocked_ns[source] = host_ns
         row = schemas.CLOCK.rows(1)
-        schemas.CLOCK_SOURCE.put(row, np.array([schemas.CLOCK_SOURCES.index(source)]))
+        schemas.CLOCK_SOURCE.put(row, np.array([source]))
         schemas.CLOCK_PAIR.put(row, np.array([device_ns, host_ns]))
         self._add(CLOCK, host_ns, row.tobytes())

@@ -16,7 +16,7 @@ import numpy as np
 
 from firmware_host import commands, messages
 from firmware_host.commands import Request
-from firmware_host.frames import Frame, FrameDecoder
+from firmware_host.frames import DELIMITER, Frame, FrameDecoder
 from firmware_host.fused import RateFromOrientation, unit_quats
 from firmware_host.messages import FULL_SCALE, PROTOCOL_VERSION, WIDTHS, Info, Kind, Pong
 from firmware_host.samples import (
@@ -69,6 +69,7 @@ class HubDevice:
         self._run_kind: int = Kind.SAMPLES
         self._rates = RateFromOrientation()
         self._requests = 0  # made so far
+        self.stuck_ticks = 0  # samples that came with the time of the one before
 
     def receive(self, data: bytes, time_ns: int) -> list[HubEvent]:
         """Return what `data`, received at host time `time_ns`, completes. Never raises."""
@@ -94,6 +95,11 @@ class HubDevice:
         """Ask the hub (again) who it is."""
         self._asked = True
         self._replies.append(messages.encode_command(Kind.HELLO))
+
+    def relink(self, time_ns: int) -> list[HubEvent]:
+        """There is a new link to the same hub: what the old one cut off is garbage. Ask again."""
+        self.hello()
+        return self.receive(DELIMITER, time_ns)
 
     def stop(self) -> None:
         """Ask the hub to end the stream; it answers END."""
@@ -134,6 +140,7 @@ class HubDevice:
         if self._tick is not None:
             tick = self._tick + ((tick - self._tick) & _MASK)
         if tick == self._tick:  # two samples at one tick cannot both be right
+            self.stuck_ticks += 1
             self._interrupt(Garbage(frame.size), events, time_ns)
             return
         if sequence > self._next:

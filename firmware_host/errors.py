@@ -48,19 +48,18 @@ class TransportError(ImusicError, OSError):
 
 
 class DeviceNotFound(TransportError):
-    """No hub answered at the given address."""
+    """No hub, or other device, answered at the given address."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    def __init__(self, address: str, timeout_s: float, device: str = "sensor hub") -> None:
         link = "network" if address.startswith(("udp:", "tcp:")) else "cable"
-        hint = f"check the {link} and power of the hub, and that its address is right"
+        noun = device.split()[-1]
+        hint = f"check the {link} and power of the {noun}, and that its address is right"
         if address.startswith("ble:"):
             hint = (
                 "is it on, charged, near, and not connected to another program or phone? "
                 "`imusic devices` lists what it hears"
             )
-        super().__init__(
-            f"no sensor hub answered at {address} within {timeout_s:g} s", hint, address
-        )
+        super().__init__(f"no {device} answered at {address} within {timeout_s:g} s", hint, address)
         self.timeout_s = timeout_s
 
 

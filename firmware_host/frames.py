@@ -13,7 +13,7 @@ from firmware_host.samples import Garbage
 
 MAX_FRAME = 1024  # bytes on the wire, delimiter included
 MAX_PAYLOAD = 1000  # what certainly fits: 1 kind, 2 CRC, 5 COBS codes and 1 delimiter more
-_DELIMITER = b"\0"
+DELIMITER = b"\0"
 _CRC_SEED = 0xFFFF
 
 
@@ -33,7 +33,7 @@ def encode(kind: int, payload: bytes = b"") -> bytes:
     body = bytes((kind,)) + payload
     crc = binascii.crc_hqx(body, _CRC_SEED)
     wrapped: bytes = cobs.encode(body + crc.to_bytes(2, "little"))
-    return wrapped + _DELIMITER
+    return wrapped + DELIMITER
 
 
 class FrameDecoder:
@@ -55,7 +55,7 @@ class FrameDecoder:
     def feed(self, data: bytes) -> list[Frame | Garbage]:
         """Return what `data` completes, in order. Never raises; every byte is counted once."""
         found: list[Frame | Garbage] = []
-        *runs, rest = (self._buffer + data).split(_DELIMITER)
+        *runs, rest = (self._buffer + data).split(DELIMITER)
         for run in runs:
             run = self._give_up_overlong(run, found)
             found.append(Garbage(len(run) + 1) if self._overlong else _unwrap(run))

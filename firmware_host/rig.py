@@ -1,10 +1,16 @@
-"""The rig: which hub, which phone, which slots. Read from `rig.toml` at the border.
+"""The rig: which devices, which phone, which slots. Read from `rig.toml` at the border.
 
 name = "desk"
 layout = "face-12"
 
-[hub]
+[hub]                               # short for one device: a hub that names its slots itself
 url = "serial:/dev/ttyACM0"
+
+[[devices]]                         # or, instead of [hub], several devices of any makers
+name = "cheek"
+kind = "witmotion"
+url = "serial:/dev/ttyUSB0"
+slots = ["zygomaticus_left"]        # of its sensors, in their order; or { "0" = "…" }
 
 [phone]
 app = "livelink"
@@ -18,89 +24,104 @@ routine_s = 6.0
 faces = "tcp://127.0.0.1:5570"
 """
 
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from firmware_host.errors import ConfigError
 from firmware_host.layout import LAYOUTS, SensorLayout
+from firmware_host.phone_rig import PhoneConfig as PhoneConfig
+
+DEFAULT_BAUD = 921_600
 
 
 class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One sensor hub. `baud` only matters on a real UART."""
 
     url: str
-    baud: int = 921_600
+    baud: int = DEFAULT_BAUD
     required: bool = True
 
 
-PhoneAppName = Literal["livelink", "ifacialmocap", "facemotion3d", "facecap", "vtube-studio"]
-# Where each app sends to unless it is told otherwise, by its maker's documents.
-PHONE_PORTS: dict[str, int] = {
-    "livelink": 11111,
-    "ifacialmocap": 49983,
-    "facemotion3d": 49993,
-    "facecap": 8080,
-    "vtube-studio": 11125,
+HUB = "hub"
+# What a device may be, and the transports that lead to one.
+KINDS: dict[str, tuple[str, ...]] = {
+    HUB: ("serial", "udp", "tcp", "ble"),
+    "witmotion": ("serial",),
+    "witmotion-ble": ("ble",),
+    "slimevr": ("udp",),
+    "ximu3": ("serial", "tcp", "udp"),
+    "dot": ("ble",),
 }
-PHONE_TCP_PORT = 49986
+_BAUDS = {"witmotion": 9600, "ximu3": 115_200}  # as delivered
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")  # it becomes a topic and a protobuf type
+_TAKEN_NAMES = ("phone",)
+_MAC = re.compile(r"(?:[0-9A-F]{2}:){5}[0-9A-F]{2}")
 
 
-class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A phone that sends faces to this host (docs/phones.md).
+class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One device of a rig.
 
-    port: where it sends to; None takes what is usual for the app, 0 a free one. address: the
-    phone's, `HOST` or `HOST:PORT`: asked for faces where the app wants to be asked, and then the
-    only sender listened to. mirrored: the app is set to show a mirror image.
+    baud: only matters on a real UART; None is what the maker delivers. id: the one that the device
+    must tell; of a SlimeVR tracker its MAC address, by which it is approved. slots: which slot of
+    the layout each of its sensors is, in the order of its sensors, or by their number (of a hub,
+    also by its own name for it); sensors without a slot are not used. Without any slot it can be
+    watched and identified, but not recorded; only the hub of `[hub]` names its slots itself.
     """
 
-    app: PhoneAppName = "livelink"
-    bind: str = "0.0.0.0"
-    port: int | None = None
-    transport: Literal["udp", "tcp"] = "udp"
-    address: str = ""
-    mirrored: bool = False
+    name: str
+    url: str
+    kind: str = HUB
+    baud: int | None = None
+    id: str = ""
     required: bool = True
+    slots: tuple[str, ...] | dict[str, str] = ()
 
     def __post_init__(self) -> None:
-        if self.port is None:
-            usual = PHONE_TCP_PORT if self.transport == "tcp" else PHONE_PORTS[self.app]
-            msgspec.structs.force_setattr(self, "port", usual)
-        if not 0 <= self.listen_port <= 65535:
-            raise ValueError(f"phone.port must be in [0, 65535], got {self.port}")
-        if self.transport == "tcp" and self.app not in ("ifacialmocap", "facemotion3d"):
-            raise ValueError(f"phone.transport: {self.app} speaks no tcp")
-        if not self.address and (self.transport == "tcp" or self.app == "vtube-studio"):
+        if not _NAME.fullmatch(self.name) or self.name in _TAKEN_NAMES:
             raise ValueError(
-                f"phone.address: give the phone's IP; {self.app} must be asked for faces"
+                f"device name {self.name!r}: expected a letter, then up to 31 letters, digits or _"
+                f" (and not {_TAKEN_NAMES[0]})"
             )
-        if self.address:
-            self.endpoint(0)
+        if self.kind not in KINDS:
+            raise ValueError(
+                f"device {self.name!r}: kind {self.kind!r} is unknown; known: {', '.join(KINDS)}"
+            )
+        if self.baud is not None and self.baud <= 0:
+            raise ValueError(f"device {self.name!r}: baud must be positive, got {self.baud}")
+        if self.kind == "slimevr" and not _MAC.fullmatch(self.id.upper()):
+            raise ValueError(
+                f"device {self.name!r}: a SlimeVR tracker is approved by its MAC address, "
+                f'id = "AA:BB:CC:DD:EE:FF", got {self.id!r}; '
+                "`imusic stream udp:6969 --kind slimevr` tells who asks"
+            )
 
     @property
-    def listen_port(self) -> int:
-        """`port`, which is a number once this is made."""
-        assert self.port is not None
-        return self.port
+    def line_baud(self) -> int:
+        """The rate of its UART."""
+        return self.baud or _BAUDS.get(self.kind, DEFAULT_BAUD)
 
-    def endpoint(self, usual_port: int) -> tuple[str, int]:
-        """(host, port) of the phone. Raises ValueError where `address` is none."""
-        host, colon, port = self.address.partition(":")
-        if not host or (colon and not (port.isdecimal() and 0 < int(port) <= 65535)):
-            raise ValueError(f"phone.address: expected HOST or HOST:PORT, got {self.address!r}")
-        return host, int(port) if colon else usual_port
+    @property
+    def assigned(self) -> tuple[tuple[str, str], ...]:
+        """(sensor, slot) in order; a sensor is its number, or a hub's name for it."""
+        if isinstance(self.slots, dict):
+            return tuple(self.slots.items())
+        return tuple((str(sensor), slot) for sensor, slot in enumerate(self.slots))
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a take begins: `rest_s` at rest, then `routine_s` of nods, side tilts and turns.
 
+    lost_after_s: how long a required device or the phone may be silent before the take ends.
     simulated and origin are copied into the take: whether the wearer is virtual, and what performs.
     """
 
     subject: str = "anonymous"
     rest_s: float = 2.0
     routine_s: float = 6.0
+    lost_after_s: float = 10.0
     simulated: bool = False
     origin: dict[str, str | int | float | bool] = {}
 
@@ -110,6 +131,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 f"session: expected 0 < rest_s <= 60 and 0 <= routine_s <= 120, "
                 f"got {self.rest_s} and {self.routine_s}"
             )
+        if not 0 < self.lost_after_s <= 3600:
+            raise ValueError(f"session: expected 0 < lost_after_s <= 3600, got {self.lost_after_s}")
 
 
 class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,9 +142,13 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything `rig.toml` says. `layout` names one of the built-in layouts."""
+    """Everything `rig.toml` says: either `hub` or `devices`.
 
-    hub: HubConfig
+    `layout` names one of the built-in layouts.
+    """
+
+    hub: HubConfig | None = None
+    devices: tuple[DeviceConfig, ...] = ()
     name: str = "rig"
     layout: str = "face-12"
     phone: PhoneConfig | None = None
@@ -131,11 +158,88 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout {self.layout!r} is unknown; known: {', '.join(LAYOUTS)}")
+        if (self.hub is None) == (not self.devices):
+            raise ValueError(
+                "expected either one [hub] or some [[devices]]"
+                + (", got both" if self.devices else ", got neither")
+            )
+        _check_apart(self.devices)
+        _check_slots(self.devices, self.sensor_layout)
 
     @property
     def sensor_layout(self) -> SensorLayout:
         """The layout that `layout` names."""
         return LAYOUTS[self.layout]
+
+    @property
+    def sources(self) -> tuple[DeviceConfig, ...]:
+        """The devices, in either way of writing them."""
+        if self.hub is None:
+            return self.devices
+        hub = self.hub
+        return (DeviceConfig(name=HUB, url=hub.url, baud=hub.baud, required=hub.required),)
+
+    @property
+    def unserved(self) -> tuple[str, ...]:
+        """Slots of the layout that no device can serve, by what the rig says."""
+        if self.hub is not None:
+            return ()
+        served = {slot for device in self.sources for _, slot in device.assigned}
+        return tuple(name for name in self.sensor_layout.names if name not in served)
+
+    def check_assigned(self) -> None:
+        """Raise ConfigError where something that a device gives would be used for nothing."""
+        for device in self.devices:
+            if not device.slots:
+                raise ConfigError(
+                    f"device {device.name!r} has no slots: nothing that it gives could be used",
+                    "write its slots in rig.toml; `imusic identify --rig rig.toml` finds them",
+                )
+
+
+def _check_apart(devices: tuple[DeviceConfig, ...]) -> None:
+    """Raise ValueError where two devices have one name or one line, or a line leads nowhere."""
+    names: set[str] = set()
+    lines: dict[tuple[str, str], str] = {}
+    for device in devices:
+        if device.name.lower() in names:
+            raise ValueError(f"two devices are called {device.name!r}")
+        names.add(device.name.lower())
+        scheme, _, target = device.url.partition(":")
+        if scheme not in KINDS[device.kind] or not target:
+            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind])
+            raise ValueError(
+                f"device {device.name!r}: a {device.kind} is reached by {ways}, got {device.url!r}"
+            )
+        # Trackers of SlimeVR all send to one port.
+        mac = device.id.upper() if device.kind == "slimevr" else ""
+        line = f"{scheme}:{target.split(',')[0]}", mac
+        if line in lines:
+            raise ValueError(
+                f"devices {lines[line]!r} and {device.name!r} are both at {' '.join(line).strip()}"
+            )
+        lines[line] = device.name
+
+
+def _check_slots(devices: tuple[DeviceConfig, ...], layout: SensorLayout) -> None:
+    """Raise ValueError where a slot is unknown or served twice, or a sensor has no such name."""
+    served: dict[str, str] = {}
+    for device in devices:
+        for sensor, slot in device.assigned:
+            if device.kind != HUB and not (sensor.isascii() and sensor.isdecimal()):
+                raise ValueError(
+                    f"device {device.name!r}: sensors are numbered from 0, got {sensor!r}"
+                )
+            if slot not in layout.names:
+                raise ValueError(
+                    f"device {device.name!r}: slot {slot!r} is unknown to layout {layout.name!r}; "
+                    f"known: {', '.join(layout.names)}"
+                )
+            if slot in served:
+                raise ValueError(
+                    f"slot {slot!r} is given twice: to {served[slot]!r} and to {device.name!r}"
+                )
+            served[slot] = device.name
 
 
 def read_rig(path: Path) -> Rig:
@@ -152,8 +256,18 @@ def read_rig(path: Path) -> Rig:
 
 def rig_to_dict(rig: Rig) -> dict[str, Any]:
     """Plain values for TOML, which knows no null: what is None is left out."""
-    tables: dict[str, Any] = msgspec.to_builtins(rig)
-    return {key: value for key, value in tables.items() if value is not None}
+    tables: dict[str, Any] = _without_none(msgspec.to_builtins(rig))
+    if not rig.devices:
+        del tables["devices"]
+    return tables
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return value
 
 
 def write_rig(rig: Rig, path: Path) -> None:

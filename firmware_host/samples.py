@@ -27,7 +27,9 @@ class ImuBlock:
         sends raw readings. Of a hub in FUSED mode, gyro_rad_s was computed from it
         (`firmware_host.fused`), or is NaN where the time of a sample is not known well enough.
     tick_is_arrival: the device tells no time, and tick_us is the host's monotonic clock when the
-        sample arrived (one more where two arrived together): jitter of the link included.
+        sample arrived (one more where two arrived together): jitter of the link included. Of a
+        device whose clock failed, it is that clock, shifted.
+    device: which of the rig's devices gave it, by its place there.
     """
 
     tick_us: Ints
@@ -37,6 +39,7 @@ class ImuBlock:
     arrival_ns: int
     quat_world_from_sensor: Floats | None = None
     tick_is_arrival: bool = False
+    device: int = 0
 
     def __len__(self) -> int:
         return len(self.tick_us)

@@ -303,7 +303,7 @@ async def run_hub(
         on_start: called with the host time at which START arrived.
     """
     os.set_blocking(descriptor, False)
-    line = _Line(descriptor)
+    line = Line(descriptor)
     start_ns: int | None = None
     elapsed_s = 0.0
     try:
@@ -329,7 +329,7 @@ async def run_hub(
         line.close()
 
 
-class _Line:
+class Line:
     """A non-blocking descriptor. `gone` once the other end was closed (EIO on a pty)."""
 
     def __init__(self, descriptor: int) -> None:

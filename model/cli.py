@@ -10,6 +10,7 @@ import typer
 from firmware_host.errors import ConfigError, EnvironmentMissing
 
 if TYPE_CHECKING:
+    from capture.record_status import Notice
     from model.checkpoint import Checkpoint
     from model.evaluation_report import JudgedTake
     from model.live import LiveCounts
@@ -290,7 +291,7 @@ def live(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish the face of a hub over ZeroMQ at 60 Hz until Ctrl-C.
+    """Publish the face of a rig over ZeroMQ at 60 Hz until Ctrl-C.
 
     The take begins with rest and a routine of head nods, side tilts and turns (`session` in the
     rig); until they are over the published face rests with confidence 0.
@@ -302,6 +303,7 @@ def live(
 
     from rich.console import Console
 
+    from capture.status_lines import notice_lines
     from firmware_host.rig import read_rig
     from model.live import live as run
 
@@ -315,9 +317,13 @@ def live(
                 end="\r",
             )
 
+    def notify(notice: "Notice") -> None:
+        for line in notice_lines(notice):
+            typer.echo(line, err=True)
+
     loaded = _load(checkpoint)
     known = _wearer(wearer, loaded)
-    result = asyncio.run(run(read_rig(rig), loaded, record, seconds, tell, known))
+    result = asyncio.run(run(read_rig(rig), loaded, record, seconds, tell, known, notify))
     facts: dict[str, Any] = asdict(result.counts)
     if result.take is not None:
         facts |= {"take": str(result.take.folder), "reason": result.take.reason}

@@ -7,6 +7,7 @@ Rest and routine are left out: nothing moves there but the head. Figures are tho
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.merging import in_order
 from capture.recording import Recording
 from capture.resample import TICK_HZ, rows_of, tick_before
 from capture.sync import Alignment, align, aligned_faces, sample_times_s
@@ -17,7 +18,7 @@ from model.features import HISTORY_ROWS, features
 from model.judging import Judged, Track
 from model.kalman import WeightFilter, filtered
 from model.predict import Prediction, opening_of
-from model.predictor import Opening, Predictor, in_order
+from model.predictor import Opening, Predictor
 from model.responses import SiteResponses
 from model.wearer import Wearer
 
@@ -159,7 +160,9 @@ def seen_around(
 def _calibrated(recording: Recording, checkpoint: Checkpoint) -> Predictor:
     """A predictor that has seen the opening of the take and nothing else."""
     opening: Opening = opening_of(recording.take)
-    predictor = Predictor(checkpoint, recording.take.sensor_layout, _unmoved, opening)
+    take = recording.take
+    devices = [device.slots for device in take.sources]
+    predictor = Predictor(checkpoint, take.sensor_layout, _unmoved, opening, devices=devices)
     for block in recording.blocks():
         predictor.push(block)
         predictor.frame_at(block.arrival_ns)

@@ -8,23 +8,26 @@ those of `imusic predict`.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from capture.blendshapes import BlendshapeFrame
-from capture.daemon import RecordResult, record
+from capture.daemon import record
 from capture.publisher import FacePublisher
+from capture.record_status import Notice, RecordResult
+from capture.recording import read_recording
 from capture.take import TAKE_FILE, Take, read_take
 from capture.wire import encode, message_from_frame
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError
-from firmware_host.layout import select
-from firmware_host.rig import Rig
-from firmware_host.samples import Gap, Garbage, HubEvent, HubInfo, ImuBlock
+from firmware_host.layout import SensorLayout, select
+from firmware_host.link_events import RigEvent, told
+from firmware_host.rig import DeviceConfig, Rig
+from firmware_host.samples import Gap, Garbage, HubInfo, ImuBlock
 from firmware_host.stream import events
-from firmware_host.transports.base import open_transport
+from firmware_host.supervisor import DeviceLink, RigLinks
 from firmware_host.transports.replay import ReplayTransport
 from model.checkpoint import Checkpoint, select_slots
 from model.driving import Driver
@@ -54,7 +57,7 @@ class LiveCounts:
 
 
 class LiveFace:
-    """Hub events in, published messages out.
+    """Events of devices in, published messages out.
 
     Args:
         recorded: a take is recorded as well; the face rests until `take_began` says when it opens.
@@ -70,6 +73,13 @@ class LiveFace:
         wearer: Wearer | None = None,
     ) -> None:
         select_slots(checkpoint.layout, rig.sensor_layout)  # refuse now, not in the first second
+        rig.check_assigned()
+        if rig.sensor_layout.reference in rig.unserved:
+            raise ConfigError(
+                f"no device of the rig serves {rig.sensor_layout.reference!r}",
+                "give that slot to a sensor on the bone behind the ear: without it head motion "
+                "cannot be removed, and the face would rest",
+            )
         self._rig, self._checkpoint, self._publish = rig, checkpoint, publish
         self._denoise = open_network(checkpoint)
         session = rig.session
@@ -79,16 +89,19 @@ class LiveFace:
         self._postponed, self._wearer = recorded, wearer
         self._driver: Driver | None = None
         self.counts = LiveCounts()
+        if rig.devices:
+            self._begin(rig.sensor_layout, [_slots(device) for device in rig.devices])
 
     @property
     def next_tick_ns(self) -> int | None:
         """When the next face is due; None before the first samples."""
         return self._driver.next_tick_ns if self._driver else None
 
-    def listen(self, event: HubEvent) -> None:
-        """Take one event of the hub."""
-        if isinstance(event, HubInfo):
-            self._begin(event)
+    def listen(self, event: RigEvent) -> None:
+        """Take one event of a device."""
+        if isinstance(event, HubInfo) and self._driver is None:
+            # Later it only introduces itself again: same slots, same face.
+            self._begin(select(self._rig.sensor_layout, event.slots), [event.slots])
         elif isinstance(event, ImuBlock):
             self.counts.samples += len(event)
             if self._driver is not None:
@@ -98,10 +111,11 @@ class LiveFace:
         elif isinstance(event, Garbage):
             self.counts.garbage_bytes += event.count
 
-    def _begin(self, info: HubInfo) -> None:
-        if self._driver is not None:
-            return  # the hub introduces itself again: same slots, same face
-        worn = select(self._rig.sensor_layout, info.slots)
+    def play(self, take: Take) -> None:
+        """What comes is a take of several devices, and not what the rig says."""
+        self._begin(take.sensor_layout, [device.slots for device in take.devices])
+
+    def _begin(self, worn: SensorLayout, devices: Sequence[tuple[str, ...]]) -> None:
         predictor = Predictor(
             self._checkpoint,
             worn,
@@ -109,6 +123,7 @@ class LiveFace:
             self._opening,
             postponed=self._postponed,
             wearer=self._wearer,
+            devices=devices,
         )
         self._driver = Driver(predictor)
 
@@ -138,6 +153,10 @@ class LiveFace:
         self.counts.confidence = frame.confidence
 
 
+def _slots(device: DeviceConfig) -> tuple[str, ...]:
+    return tuple(slot for _, slot in device.assigned)
+
+
 @dataclass(frozen=True, slots=True)
 class LiveResult:
     """How it ended. take is None where nothing was recorded."""
@@ -153,24 +172,30 @@ async def live(
     duration_s: float | None = None,
     on_counts: Callable[[LiveCounts], None] | None = None,
     wearer: Wearer | None = None,
+    on_notice: Callable[[Notice], None] | None = None,
 ) -> LiveResult:
-    """Drive a face until the hub ends, `duration_s` is over, or Ctrl-C.
+    """Drive a face until a device says that it ends, `duration_s` is over, or Ctrl-C.
+
+    A device that is lost is looked for; meanwhile its slots are missing.
 
     Args:
         duration_s: on the host's clock, or on that of the recording where a take is replayed.
         record_to: folder of takes to record into at the same time, with the rig's phone.
         on_counts: called twice a second.
         wearer: the profile of who wears the sensors; None of a stranger.
+        on_notice: called when something happens to a device: lost, refused, back.
 
     Raises:
-        TransportError: hub, phone port or publishing address cannot be opened, or the hub is lost.
-        ConfigError: the rig has a slot that the checkpoint does not know, or a replay was to be
-            recorded.
+        TransportError: device, phone port or publishing address cannot be opened, or a required
+            device is lost for good.
+        ConfigError: the rig has a slot that the checkpoint does not know, lacks the reference, or a
+            replay was to be recorded.
     """
-    replayed = rig.hub.url.startswith("replay:")
+    url = rig.sources[0].url
+    replayed = url.startswith("replay:")
     if replayed and record_to is not None:
         raise ConfigError(
-            f"{rig.hub.url}: a replay is not recorded again", "leave out --record: the take exists"
+            f"{url}: a replay is not recorded again", "leave out --record: the take exists"
         )
     with contextlib.closing(FacePublisher(rig.publish.faces)) as publisher:
         face = LiveFace(rig, checkpoint, publisher.send, record_to is not None, wearer)
@@ -178,11 +203,18 @@ async def live(
             await _replay(rig, face, duration_s)
             return LiveResult(face.counts, None)
         if record_to is None:
-            await _beside_ticks(face, on_counts, _listen(rig, face), duration_s)
+            listening = _listen(rig, face, on_notice)
+            await _beside_ticks(face, on_counts, listening, duration_s)
             return LiveResult(face.counts, None)
         stop = asyncio.Event()
         recording = record(
-            rig, record_to, duration_s, (face.listen,), stop, on_take=face.take_began
+            rig,
+            record_to,
+            duration_s,
+            (face.listen,),
+            stop,
+            on_take=face.take_began,
+            on_notice=on_notice,
         )
         return LiveResult(face.counts, await _beside_ticks(face, on_counts, recording, stop=stop))
 
@@ -219,14 +251,14 @@ async def _beside_ticks(
     return None if working.cancelled() else working.result()
 
 
-async def _listen(rig: Rig, face: LiveFace) -> None:
-    transport = open_transport(rig.hub.url, rig.hub.baud)
-    await transport.open()
-    try:
-        async for event in events(transport, HubDevice()):
-            face.listen(event)
-    finally:
-        await transport.close()
+async def _listen(rig: Rig, face: LiveFace, on_notice: Callable[[Notice], None] | None) -> None:
+    def take(link: DeviceLink, event: RigEvent, _: int) -> None:
+        face.listen(event)
+        if on_notice is not None and (line := told(event)) is not None:
+            on_notice(Notice(link.name, *line))
+
+    async with RigLinks(rig.sources, take) as links:
+        await links.follow(rig.session.lost_after_s)
 
 
 async def _tick(face: LiveFace, on_counts: Callable[[LiveCounts], None] | None) -> None:
@@ -248,13 +280,15 @@ async def _replay(rig: Rig, face: LiveFace, duration_s: float | None) -> None:
 
     Rest and routine are the take's, not those of the rig that plays it.
     """
-    transport = ReplayTransport(rig.hub.url.removeprefix("replay:"))
+    transport = ReplayTransport(rig.sources[0].url.removeprefix("replay:"))
     await transport.open()
     try:
+        take = None
         if (transport.folder / TAKE_FILE).is_file():
-            face.take_began(read_take(transport.folder))
+            take = read_take(transport.folder)
+            face.take_began(take)
         last_ns, end_ns = 0, None
-        async for event in events(transport, HubDevice(), clock_ns=transport.recorded_ns):
+        async for event in _replayed(transport, take, face):
             if isinstance(event, ImuBlock):
                 if end_ns is None and duration_s is not None:
                     end_ns = event.arrival_ns + round(duration_s * NS_PER_S)
@@ -267,3 +301,21 @@ async def _replay(rig: Rig, face: LiveFace, duration_s: float | None) -> None:
         face.publish_until(last_ns)
     finally:
         await transport.close()
+
+
+def _replayed(
+    transport: ReplayTransport, take: Take | None, face: LiveFace
+) -> AsyncIterator[RigEvent]:
+    """What the take's device said; of several devices the samples, as they were decoded then."""
+    if take is None or not take.devices:
+        return events(transport, HubDevice(), clock_ns=transport.recorded_ns)
+    face.play(take)
+    return _blocks(transport)
+
+
+async def _blocks(transport: ReplayTransport) -> AsyncIterator[ImuBlock]:
+    first_ns = None
+    for block in read_recording(transport.folder).blocks():
+        first_ns = block.arrival_ns if first_ns is None else first_ns
+        await transport.keep_pace(block.arrival_ns - first_ns)
+        yield block

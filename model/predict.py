@@ -81,7 +81,12 @@ def predict_recording(
     if not len(recording):
         raise DataError(f"take {take.name!r} holds no IMU samples", "there is nothing to predict")
     predictor = Predictor(
-        checkpoint, take.sensor_layout, open_network(checkpoint), opening_of(take), wearer=wearer
+        checkpoint,
+        take.sensor_layout,
+        open_network(checkpoint),
+        opening_of(take),
+        wearer=wearer,
+        devices=[device.slots for device in take.sources],
     )
     expected = max(1, int((recording.arrival_ns[-1] - recording.arrival_ns[0]) * 6e-8))
     frames = []

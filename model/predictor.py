@@ -7,7 +7,7 @@ The clock is the caller's: the host's monotonic clock live, the recorded one off
 pushes and ticks give the same faces, which is how offline equals live.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from capture.calibration import Calibration, calibrate, nominal_calibration
+from capture.merging import Merger
 from capture.resample import TICK_HZ, RowBuffer, tick_of
-from firmware_host.clock import RunningClock
 from firmware_host.layout import SensorLayout, Slot
-from firmware_host.samples import Floats, ImuBlock, Ints
+from firmware_host.samples import Floats, ImuBlock
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
 from model.features import HISTORY_ROWS, features
@@ -73,6 +73,8 @@ class Predictor:
         opening: when the wearer rests and does the routine.
         postponed: the opening has yet to begin; only its length counts, and `begin` says the rest.
         wearer: the profile of who wears the sensors; None of a stranger.
+        devices: the slots of each device whose blocks are pushed, where there are several; by
+            default one that has all of `worn`, in that order.
 
     Raises:
         ConfigError: `worn` has a slot the checkpoint does not know, or no head reference.
@@ -87,9 +89,11 @@ class Predictor:
         noise_seed: int = 0,
         postponed: bool = False,
         wearer: Wearer | None = None,
+        devices: Sequence[tuple[str, ...]] = (),
     ) -> None:
         self._checkpoint = checkpoint
         self._order = select_slots(checkpoint.layout, worn)
+        self._merger = Merger(checkpoint.layout.names, devices or (worn.names,))
         self._layout = _fitted_layout(checkpoint.layout, worn)
         self._denoise = denoise
         self._opening = opening or Opening()
@@ -100,7 +104,6 @@ class Predictor:
         self._timesteps = inference_timesteps(
             diffusion.num_train_timesteps, diffusion.num_inference_steps
         )
-        self._clock = RunningClock()
         self._span = HISTORY_ROWS + checkpoint.facts.window
         self._kept_rows = max(self._span, _rows_needed(self._opening))
         self._rows = RowBuffer(self._kept_rows, len(self._order))
@@ -158,20 +161,14 @@ class Predictor:
         self._opening, self._postponed = opening, False
 
     def push(self, block: ImuBlock) -> None:
-        """Take samples in order of arrival. Block slots are those of `worn`."""
+        """Take samples in order of arrival. Block slots are those of its device."""
         if len(block) == 0:
             return
-        device_ns: Ints = np.asarray(block.tick_us, np.int64) * 1000
-        self._clock.update(int(device_ns[-1]), block.arrival_ns)
-        time_ns = self._clock.to_host(device_ns)
+        placed = self._merger.place(block)
         if self._first_ns is None:
-            self._first_ns = int(time_ns[0])
+            self._first_ns = int(placed.time_ns[0])
         self._newest_ns = max(self._newest_ns, block.arrival_ns)
-        self._rows.push(
-            time_ns,
-            in_order(block.accel_m_s2, self._order),
-            in_order(block.gyro_rad_s, self._order),
-        )
+        self._rows.push(placed.time_ns, placed.accel_m_s2, placed.gyro_rad_s)
 
     def frame_at(self, time_ns: int) -> BlendshapeFrame:
         """The face at the last tick at or before `time_ns`; ask ticks in increasing order."""
@@ -260,17 +257,6 @@ class Predictor:
 
 def _rows_needed(opening: Opening) -> int:
     return int(np.ceil(opening.length_s * TICK_HZ)) + 4 * _LATE_ROWS
-
-
-def in_order(values: Floats, order: tuple[int, ...]) -> Floats:
-    """(N, S_worn, 3) → (N, S, 3) in the checkpoint's slot order, NaN where not worn."""
-    if order == tuple(range(values.shape[1])):
-        return values
-    out = np.full((len(values), len(order), 3), np.nan, np.float32)
-    for slot, source in enumerate(order):
-        if source >= 0:
-            out[:, slot] = values[:, source]
-    return out
 
 
 def _fitted_layout(known: SensorLayout, worn: SensorLayout) -> SensorLayout:

@@ -1,5 +1,6 @@
 """A serial line without a cable: a pseudo-terminal pair, for the simulated hub. POSIX only."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,8 +17,21 @@ def open_pty() -> Iterator[tuple[int, str]]:
     Raises:
         EnvironmentMissing: the system has no pseudo-terminals (Windows).
     """
+    ours, theirs = raw_pty()
     try:
-        import os
+        yield ours, os.ttyname(theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def raw_pty() -> tuple[int, int]:
+    """Both ends of a new pseudo-terminal, raw in both directions.
+
+    Raises:
+        EnvironmentMissing: the system has none (Windows).
+    """
+    try:
         import tty
     except ImportError as error:
         raise EnvironmentMissing(
@@ -25,9 +39,5 @@ def open_pty() -> Iterator[tuple[int, str]]:
             "run the simulated hub on Linux, macOS or in WSL",
         ) from error
     ours, theirs = os.openpty()
-    try:
-        tty.setraw(theirs)
-        yield ours, os.ttyname(theirs)
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    tty.setraw(theirs)
+    return ours, theirs

@@ -1,8 +1,8 @@
 """A recorded hub: the raw bytes of a take, given again with their arrival spacing.
 
-`replay:TAKE` or `replay:TAKE,speed=max`. The raw channel is owned here: topic `hub/raw`, one
-message per read of the link, its payload the bytes themselves, log_time the host monotonic ns at
-which they arrived.
+`replay:TAKE` or `replay:TAKE,speed=max`. The raw channel is owned here: topic `NAME/raw` (of one
+hub: `hub/raw`), one message per read of the link, its payload the bytes themselves, log_time the
+host monotonic ns at which they arrived. What is replayed is `hub/raw`.
 """
 
 import asyncio
@@ -15,10 +15,15 @@ from pathlib import Path
 from firmware_host import mcap_chunks
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, TransportError
+from firmware_host.rig import HUB
 
-RAW_TOPIC = "hub/raw"
 RAW_ENCODING = "application/octet-stream"
 DATA_FILE = "data.mcap"
+
+
+def raw_topic(device: str) -> str:
+    """Where the bytes of a device are."""
+    return f"{device}/raw"
 
 
 class ReplayTransport:
@@ -31,7 +36,7 @@ class ReplayTransport:
         self.address = f"replay:{rest}"
         self.folder, self.speed = _parse(rest)
         self._closed = False
-        self._recorded_ns = 0
+        self._began_ns = self._recorded_ns = 0
 
     def recorded_ns(self) -> int:
         """Arrival of the bytes last given, on the recording host's clock.
@@ -43,6 +48,7 @@ class ReplayTransport:
     async def open(self) -> None:
         """Check that the take is there. Raises TransportError naming it."""
         self._closed = False
+        self._began_ns = time.monotonic_ns()
         path = self.folder / DATA_FILE
         if not path.is_file():
             raise TransportError(
@@ -58,12 +64,12 @@ class ReplayTransport:
             DataError: the take is damaged, after what came before the damage was given.
             TransportError: the take holds no bytes of a hub (it was imported).
         """
-        began_ns, first_ns = time.monotonic_ns(), None
+        first_ns = None
         with mapped(self.folder / DATA_FILE) as data:
             for arrival_ns, payload in raw_chunks(data, self.folder):
                 if first_ns is None:
                     first_ns = arrival_ns
-                await self._wait(began_ns, arrival_ns - first_ns)
+                await self.keep_pace(arrival_ns - first_ns)
                 if self._closed:
                     return
                 self._recorded_ns = arrival_ns
@@ -75,11 +81,12 @@ class ReplayTransport:
                 self.address,
             )
 
-    async def _wait(self, began_ns: int, elapsed_ns: int) -> None:
+    async def keep_pace(self, elapsed_ns: int) -> None:
+        """Wait until so much of the recording has passed since `open`, at its speed."""
         if self.speed is None:
             await asyncio.sleep(0)
             return
-        due_ns = began_ns + elapsed_ns / self.speed
+        due_ns = self._began_ns + elapsed_ns / self.speed
         await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S))
 
     async def send(self, data: bytes) -> None:
@@ -119,11 +126,14 @@ def mapped(path: Path) -> Iterator[mcap_chunks.Buffer]:
             yield data
 
 
-def raw_chunks(data: mcap_chunks.Buffer, folder: Path) -> Iterator[tuple[int, bytes]]:
-    """(arrival_ns, bytes) of the raw channel, in order. Raises DataError at the first damage."""
+def raw_chunks(
+    data: mcap_chunks.Buffer, folder: Path, device: str = HUB
+) -> Iterator[tuple[int, bytes]]:
+    """(arrival_ns, bytes) of a device, in order. Raises DataError at the first damage."""
+    wanted = raw_topic(device)
     topics: dict[int, str] = {}
     hint = f"run `imusic recover {folder}`"
     for contents in mcap_chunks.chunks(data, str(folder / DATA_FILE), hint):
         for topic, record in mcap_chunks.records(contents, topics):
-            if topic == RAW_TOPIC:
+            if topic == wanted:
                 yield record.log_time_ns, bytes(record.payload)

@@ -34,7 +34,7 @@ class TcpTransport:
     Args:
         target: HOST:PORT.
         stale_s: how long a link may be silent.
-        give_up_s: how long to try for a new link.
+        give_up_s: how long to try for a new link; zero leaves that to the caller.
         connect_timeout_s: how long one try may take.
 
     Raises:
@@ -142,8 +142,9 @@ class TcpTransport:
             )
         while self._is_open:
             if now() - self._cut_s >= self._give_up_s:
+                tried = f"no link for {self._give_up_s:g} s ({reason})"
                 raise TransportError(
-                    f"lost {self.address}: no link for {self._give_up_s:g} s ({reason})",
+                    f"lost {self.address}: {tried if self._give_up_s else 'it was cut, or silent'}",
                     "check the power of the hub and the network",
                     self.address,
                 )

@@ -58,6 +58,7 @@ class BlockMaker:
         self._last: int | None = None
         self._offset = 0  # of our time over the device's
         self._step = 1
+        self.stuck_ticks = 0  # samples whose time stood still, went back or leapt
 
     def add(self, row: Row, tick_us: int | None = None) -> None:
         """Take one row (S, 10); it belongs to the maker now. tick_us: in [0, MAX_TICK_US]."""
@@ -93,6 +94,7 @@ class BlockMaker:
             return self._last
         tick = self._last + self._step if tick_us is None else tick_us + self._offset
         if tick_us is not None and not 0 < tick - self._last <= MAX_JUMP_US:
+            self.stuck_ticks += 1
             self._offset += self._last + self._step - tick
             tick = self._last + self._step
         self._step = min(tick - self._last, _MAX_STEP_US)

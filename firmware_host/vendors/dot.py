@@ -152,6 +152,14 @@ class DotDevice:
         replies, self._replies = self._replies, []
         return replies
 
+    def keep_alive(self, time_ns: int) -> None:
+        """Nothing: the device speaks unasked."""
+
+    @property
+    def stuck_ticks(self) -> int:
+        """Samples whose time stood still, went back or leapt."""
+        return self._maker.stuck_ticks
+
     def stop(self) -> None:
         """Ask the device to end the stream."""
         self._replies.append(bytes((1, 0, self._mode)))

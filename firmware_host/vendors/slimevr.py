@@ -128,6 +128,14 @@ class SlimeTracker:
             del self._pings[min(self._pings)]
         self._replies += [slime_packets.encode_heartbeat(), slime_packets.encode_ping(number)]
 
+    def stop(self) -> None:
+        """Nothing: a tracker looks for another server once it hears no heartbeats."""
+
+    @property
+    def stuck_ticks(self) -> int:
+        """Samples whose time stood still, went back or leapt: none, it tells no time."""
+        return self._maker.stuck_ticks
+
     def is_silent(self, time_ns: int) -> bool:
         """Whether a tracker that was linked has not been heard for SILENT_NS."""
         return self.info is not None and time_ns - self._heard_ns > SILENT_NS

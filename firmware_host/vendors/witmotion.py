@@ -184,6 +184,17 @@ class WitMotionSerial:
         """Nothing: the device speaks unasked."""
         return []
 
+    def keep_alive(self, time_ns: int) -> None:
+        """Nothing: the device speaks unasked."""
+
+    def stop(self) -> None:
+        """Nothing: the device knows no end."""
+
+    @property
+    def stuck_ticks(self) -> int:
+        """Samples whose time stood still, went back or leapt."""
+        return self._maker.stuck_ticks if self._maker else 0
+
     def _take_frame(self, frame: WitFrame, events: list[HubInfo | ImuBlock | Garbage]) -> None:
         if (
             frame.kind == _REGISTER
@@ -246,6 +257,17 @@ class WitMotionBle:
     def outgoing(self) -> list[bytes]:
         """Nothing: the device speaks unasked."""
         return []
+
+    def keep_alive(self, time_ns: int) -> None:
+        """Nothing: the device speaks unasked."""
+
+    def stop(self) -> None:
+        """Nothing: the device knows no end."""
+
+    @property
+    def stuck_ticks(self) -> int:
+        """Samples whose time stood still, went back or leapt."""
+        return self._maker.stuck_ticks
 
 
 def _describe(device_id: str, slot: str) -> HubInfo:

@@ -30,6 +30,7 @@ from firmware_host.vendors.events import Health, LineEdge, Notice
 ACCEL_RANGE_M_S2 = 16 * GRAVITY_M_S2
 GYRO_RANGE_RAD_S = math.radians(2000)
 ANNOUNCEMENT_PORT = 10000  # UDP, one a second
+UNNAMED = "x-IMU3"  # until it has said its serial number
 MAX_MESSAGE = 4096  # bytes; those with numbers are below 100
 
 # How many numbers may follow the time, by letter; None where a text or bytes follow. Where two are
@@ -195,7 +196,7 @@ class XimuDevice:
         for found in self._decoder.feed(data):
             if isinstance(found, DataMessage) and found.letter == "I":
                 if self.info is None:
-                    self._introduce("x-IMU3", events)
+                    self._introduce(UNNAMED, events)
                 self._maker.add(_row(found.values), found.tick_us)
             elif event := _event(found):
                 events += self._maker.take(time_ns)
@@ -210,6 +211,17 @@ class XimuDevice:
         """Return what is to be sent to the device now, and forget it."""
         replies, self._replies = self._replies, []
         return replies
+
+    def keep_alive(self, time_ns: int) -> None:
+        """Nothing: the device speaks unasked."""
+
+    def stop(self) -> None:
+        """Nothing: the device knows no end."""
+
+    @property
+    def stuck_ticks(self) -> int:
+        """Samples whose time stood still, went back or leapt."""
+        return self._maker.stuck_ticks
 
     def _introduce(self, device_id: str, events: list[XimuEvent]) -> None:
         self.info = HubInfo(

@@ -13,7 +13,7 @@ from capture.blendshapes import ARKIT_NAMES, INDEX
 from capture.ifacialmocap import FACEMOTION3D, IFACIALMOCAP
 from capture.phone_apps import APPS, MAX_STREAM_BYTES, StreamDecoder, decoder
 from capture.phone_faces import Malformed, PhoneFace, unmirrored
-from firmware_host.rig import PHONE_PORTS, PhoneConfig
+from firmware_host.phone_rig import PHONE_PORTS, PhoneConfig
 
 DEGREE = np.pi / 180
 

@@ -8,7 +8,7 @@ import pytest
 
 from capture import rotations, sync
 from capture.livelink import quat_from_head_angles
-from capture.recording import FaceTrack, Recording
+from capture.recording import DeviceTrack, FaceTrack, Recording
 from capture.take import new_take
 from firmware_host.errors import DataError
 from firmware_host.layout import FACE_12, select
@@ -86,12 +86,18 @@ def make(s: Scenario) -> Recording:
     starts = np.append(np.arange(0, len(true_s), s.per_block), len(true_s))
     return Recording(
         take=new_take("made", LAYOUT, {}),
-        tick_us=tick_us,
-        sequence=np.arange(len(true_s)),
-        arrival_ns=arrival,
-        accel_m_s2=np.zeros_like(gyro),
-        gyro_rad_s=gyro,
-        block_starts=starts,
+        tracks=(
+            DeviceTrack(
+                name="hub",
+                slots=(0, 1),
+                tick_us=tick_us,
+                sequence=np.arange(len(true_s)),
+                arrival_ns=arrival,
+                accel_m_s2=np.zeros_like(gyro),
+                gyro_rad_s=gyro,
+                block_starts=starts,
+            ),
+        ),
         faces=FaceTrack(
             device_ns=np.rint(phone_s * NS).astype(np.int64),
             arrival_ns=HOST_EPOCH_NS + np.rint(NS * (frame_s + face_delay)).astype(np.int64),
@@ -100,13 +106,12 @@ def make(s: Scenario) -> Recording:
             head_yaw_pitch_roll=measured.astype(np.float32),
             tracked=np.ones(len(frame_s), bool),
         ),
-        info=None,
-        gaps=(),
-        garbage_bytes=0,
-        samples_sent=None,
-        health=(),
-        markers=(),
     )
+
+
+def given(recording: Recording, **arrays: np.ndarray) -> Recording:
+    """The recording with other arrays of its only device."""
+    return replace(recording, tracks=(replace(recording.tracks[0], **arrays),))
 
 
 def worst_errors_s(recording: Recording, alignment: sync.Alignment) -> tuple[float, float]:
@@ -200,7 +205,7 @@ def test_a_hub_restarted_in_between_keeps_every_sample_in_its_place(share, toget
     tick_us[at:] += 40 * 60 * 1_000_000
     if together:  # one read gave the last block before the restart and the first after it
         arrival_ns[at - 3 : at] = arrival_ns[at]
-    recording = replace(recording, tick_us=tick_us, arrival_ns=arrival_ns)
+    recording = given(recording, tick_us=tick_us, arrival_ns=arrival_ns)
     alignment = sync.align(recording)
     assert alignment.hub is not None
     assert alignment.hub.resets == 1
@@ -216,7 +221,7 @@ def test_an_alignment_with_resets_is_kept_whole(tmp_path):
     made = make(Scenario(seed=4))
     tick_us = made.tick_us.copy()
     tick_us[3000:] += 40 * 60 * 1_000_000
-    alignment = sync.align(replace(made, tick_us=tick_us))
+    alignment = sync.align(given(made, tick_us=tick_us))
     sync.write_alignment(alignment, tmp_path)
     assert sync.read_alignment(tmp_path) == alignment
 
@@ -340,7 +345,7 @@ def test_a_reference_that_drops_out_does_not_spoil_the_latency():
     recording = make(Scenario(seed=8))
     gyro = recording.gyro_rad_s.copy()
     gyro[2000:2500] = np.nan
-    alignment = sync.align(replace(recording, gyro_rad_s=gyro))
+    alignment = sync.align(given(recording, gyro_rad_s=gyro))
     assert alignment.phone_latency_s == pytest.approx(0.045, abs=0.001)
 
 
@@ -369,7 +374,7 @@ def test_a_take_on_one_clock_is_taken_at_its_word():
 def test_an_empty_take_is_refused():
     recording = make(Scenario())
     none = FaceTrack(*(getattr(recording.faces, f)[:0] for f in FaceTrack.__slots__))
-    empty = replace(recording, faces=none, tick_us=recording.tick_us[:0])
+    empty = given(replace(recording, faces=none), tick_us=recording.tick_us[:0])
     with pytest.raises(DataError, match="expected samples or faces, got neither"):
         sync.align(empty)
 

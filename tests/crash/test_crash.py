@@ -26,7 +26,7 @@ from capture.take_writer import TakeWriter
 from firmware_host.errors import DataError
 from firmware_host.layout import FACE_12, SensorLayout, Slot, select
 from firmware_host.messages import PROTOCOL_VERSION
-from firmware_host.rig import PhoneConfig
+from firmware_host.phone_rig import PhoneConfig
 from firmware_host.samples import Gap, Garbage, HubEnd, HubInfo, ImuBlock
 from firmware_host.simulator import HubOptions
 from imusic.cli import main

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import firmware_host
-from capture.daemon import RecordResult, record
+from capture.daemon import record
+from capture.record_status import RecordResult
 from capture.recording import read_recording
 from firmware_host.commands import SetMode
 from firmware_host.conversation import ask

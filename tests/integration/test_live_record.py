@@ -57,7 +57,7 @@ def rig_at(path: str, phone: int | None = None) -> Rig:
     return Rig(
         hub=HubConfig(url=f"serial:{path}"),
         phone=None if phone is None else PhoneConfig(bind="127.0.0.1", port=phone),
-        session=SessionConfig(rest_s=0.5, routine_s=0.5),
+        session=SessionConfig(rest_s=0.5, routine_s=0.5, lost_after_s=2.0),
         publish=PublishConfig(faces=f"tcp://127.0.0.1:{free_port(socket.SOCK_STREAM)}"),
     )
 
@@ -234,6 +234,9 @@ def test_a_pulled_cable_ends_live_as_it_ends_record(tmp_path):
         os.close(slave)
         process.kill()
     assert process.returncode == 3, err
-    assert err.splitlines() == ["imusic: the hub was lost; the take is complete until then"]
+    lines = err.splitlines()
+    assert lines[0].startswith("imusic: hub: lost serial:")
+    assert "check the cable" in lines[1]
+    assert lines[-1] == "imusic: the hub was lost; the take is complete until then"
     assert json.loads(out)["take"] == str(tmp_path / "takes" / "take-001")
     assert len(read_recording(tmp_path / "takes" / "take-001")) > 0

@@ -16,9 +16,10 @@ import pytest
 
 from capture import sync
 from capture.arkit_source import LiveLinkSender
-from capture.daemon import RecordResult, record
+from capture.daemon import record
 from capture.disk import QUEUE_ITEMS
 from capture.livelink import packet_at
+from capture.record_status import RecordResult
 from capture.recording import read_recording
 from capture.recover import Outcome, recover
 from capture.take import read_take
@@ -271,7 +272,9 @@ def test_a_pulled_cable_ends_the_take_whole(tmp_path):
 
     async def play():
         running = asyncio.create_task(run_hub(hub, master))
-        recorder = asyncio.create_task(record(Rig(hub=HubConfig(url=f"serial:{path}")), tmp_path))
+        session = SessionConfig(lost_after_s=1.0)
+        rig = Rig(hub=HubConfig(url=f"serial:{path}"), session=session)
+        recorder = asyncio.create_task(record(rig, tmp_path))
         await asyncio.sleep(1.0)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

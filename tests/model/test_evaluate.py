@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from capture.recording import FaceTrack, Recording
+from capture.recording import DeviceTrack, FaceTrack, Recording
 from capture.sync import Alignment
 from capture.take import Segment, new_take
 from firmware_host.layout import FACE_12
@@ -26,12 +26,18 @@ def recording_of(blocks, start_ns):
     none = np.zeros(0, np.int64)
     return Recording(
         take=new_take("take-001", FACE_12, {}, (Segment("rest", 0.0, 0.5),)),
-        tick_us=tick_us,
-        sequence=np.concatenate([block.sequence for block in blocks]),
-        arrival_ns=start_ns + (tick_us - tick_us[0]) * 1000,
-        accel_m_s2=np.concatenate([block.accel_m_s2 for block in blocks]),
-        gyro_rad_s=np.concatenate([block.gyro_rad_s for block in blocks]),
-        block_starts=starts,
+        tracks=(
+            DeviceTrack(
+                name="hub",
+                slots=tuple(range(len(FACE_12.slots))),
+                tick_us=tick_us,
+                sequence=np.concatenate([block.sequence for block in blocks]),
+                arrival_ns=start_ns + (tick_us - tick_us[0]) * 1000,
+                accel_m_s2=np.concatenate([block.accel_m_s2 for block in blocks]),
+                gyro_rad_s=np.concatenate([block.gyro_rad_s for block in blocks]),
+                block_starts=starts,
+            ),
+        ),
         faces=FaceTrack(
             none,
             none,
@@ -40,12 +46,6 @@ def recording_of(blocks, start_ns):
             np.zeros((0, 3), np.float32),
             np.zeros(0, bool),
         ),
-        info=None,
-        gaps=(),
-        garbage_bytes=0,
-        samples_sent=None,
-        health=(),
-        markers=(),
     )
 
 

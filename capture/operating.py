@@ -1,0 +1,81 @@
+"""What the operator says during a take: keys on a terminal, or lines from a program. No I/O.
+
+key         line              what
+m           mark [LABEL]      a marker; without a label it is numbered
+1 … 9       mark N            a marker with that number as its label
+g / n       good / ng         a marker that rates the take
+space       start             begin the take that is ready
+q, Ctrl-C   stop              end the take
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+MAX_LABEL = 200
+
+
+class Verb(Enum):
+    """What is to be done."""
+
+    MARK = "mark"
+    START = "start"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing the operator wants. label: of a marker; "" leaves the number to the recorder."""
+
+    verb: Verb
+    label: str = ""
+
+
+GOOD, NO_GOOD = "good", "no good"
+_KEYS = {
+    "m": Command(Verb.MARK),
+    "g": Command(Verb.MARK, GOOD),
+    "n": Command(Verb.MARK, NO_GOOD),
+    " ": Command(Verb.START),
+    "q": Command(Verb.STOP),
+    "\x03": Command(Verb.STOP),
+    "\x04": Command(Verb.STOP),
+}
+KEYS_HINT = "m mark · g good · n no good · q stop"
+START_HINT = "space starts"
+
+
+def command_of_key(key: str) -> Command | None:
+    """What a key means; None where nothing."""
+    if key in tuple("123456789"):
+        return Command(Verb.MARK, key)
+    return _KEYS.get(key.lower())
+
+
+def command_of_line(line: str) -> Command | None:
+    """What a line means; None where nothing, or where it is none of these words."""
+    word, _, rest = line.strip().partition(" ")
+    label = " ".join(rest.split())[:MAX_LABEL]
+    match word.lower():
+        case "mark":
+            return Command(Verb.MARK, label)
+        case "good":
+            return Command(Verb.MARK, GOOD)
+        case "ng":
+            return Command(Verb.MARK, NO_GOOD)
+        case "start" if not label:
+            return Command(Verb.START)
+        case "stop" if not label:
+            return Command(Verb.STOP)
+    return None
+
+
+class Marks:
+    """Numbers the markers of a take that have no label."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def label(self, command: Command) -> str:
+        """What a marker is called in the take."""
+        self.count += 1
+        return command.label or f"mark {self.count}"

@@ -1,0 +1,82 @@
+"""`imusic record` on a terminal: status on the screen, keys for markers, the account at the end."""
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from capture.operating import KEYS_HINT, START_HINT
+from capture.operator_input import operator_input
+from capture.record_options import Control, RecordOptions
+from capture.record_status import RecordResult
+from capture.screens import Screen
+from capture.status_lines import notice_lines, status_lines
+from firmware_host.errors import ConfigError
+from firmware_host.phone_rig import PhoneRemoteConfig
+from firmware_host.rig import Rig
+
+
+def with_phone_recording(rig: Rig) -> Rig:
+    """The rig with the phone's remote control, as it is where rig.toml says nothing of it.
+
+    Raises:
+        ConfigError: the rig has no phone that can be controlled.
+    """
+    phone = rig.phone
+    if phone is not None and phone.remote is not None:
+        return rig
+    if phone is None or phone.app != "livelink" or not phone.address:
+        raise ConfigError(
+            "--phone-records: the rig has no Live Link Face with an address",
+            'write [phone] with app = "livelink" and address = "IP of the phone" in rig.toml',
+        )
+    remote = msgspec.structs.replace(phone, remote=PhoneRemoteConfig())
+    return msgspec.structs.replace(rig, phone=remote)
+
+
+def record_on_terminal(
+    rig: Rig,
+    out: Path,
+    seconds: float | None,
+    allow_missing: Collection[str],
+    start_timeout_s: float,
+    options: RecordOptions,
+) -> RecordResult | None:
+    """Record, showing how it goes; keys and lines of the operator are obeyed meanwhile.
+
+    The screen has a thread of its own: a terminal that is paused never holds up the take.
+    """
+    from capture import daemon
+
+    control = Control()
+    console = Console(stderr=True)
+    live = Live(console=console, transient=True, auto_refresh=False)
+
+    def show(status: str) -> None:
+        live.update(status, refresh=True)
+
+    def say(lines: str) -> None:
+        console.print(lines, markup=False, highlight=False, soft_wrap=True)
+
+    with operator_input(control.say) as is_heard, live, Screen(show, say) as screen:
+        keys = _keys(options) if is_heard and console.is_terminal else ""
+        return asyncio.run(
+            daemon.record(
+                rig,
+                out,
+                seconds,
+                allow_missing=allow_missing,
+                start_timeout_s=start_timeout_s,
+                on_status=lambda status: screen.show(status_lines(status) + keys),
+                on_notice=lambda notice: screen.say("\n".join(notice_lines(notice))),
+                options=options,
+                control=control,
+            )
+        )
+
+
+def _keys(options: RecordOptions) -> str:
+    return "\n" + (f"{START_HINT} · {KEYS_HINT}" if options.armed else KEYS_HINT)

@@ -1,0 +1,140 @@
+"""What each kind of device in a rig is: how it is reached and understood, and what to check."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from firmware_host.device import HubDevice
+from firmware_host.errors import ConfigError
+from firmware_host.rig import HUB, DeviceConfig
+from firmware_host.samples import HubInfo
+from firmware_host.stream import Speaker
+from firmware_host.transports.base import Transport, open_transport
+from firmware_host.transports.slime import SlimeServers
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """One kind of device.
+
+    what: a word for it. sensors: how many it has, None where it says so itself. says_who: whether
+    it tells an id of its own. wait_s: how long it may take to say its first word. noise: what to do
+    where bytes come that mean nothing.
+    """
+
+    what: str
+    sensors: int | None
+    says_who: bool
+    wait_s: float
+    noise: str
+    make: Callable[[DeviceConfig], HubDevice | Speaker]
+
+
+def _hub(_: DeviceConfig) -> HubDevice:
+    return HubDevice()
+
+
+def _witmotion(config: DeviceConfig) -> Speaker:
+    from firmware_host.vendors.witmotion import WitMotionSerial
+
+    return WitMotionSerial(config.name)
+
+
+def _slimevr(config: DeviceConfig) -> Speaker:
+    from firmware_host.vendors.slimevr import SlimeTracker
+
+    return SlimeTracker({config.id.upper()}, config.id.upper())
+
+
+def _ximu3(_: DeviceConfig) -> Speaker:
+    from firmware_host.vendors.ximu3 import XimuDevice
+
+    return XimuDevice()
+
+
+_BAUD = (
+    "is it another kind of device, or set to another baud than {baud}? Write its baud in rig.toml"
+)
+MAKERS: dict[str, Maker] = {
+    HUB: Maker("sensor hub", None, True, 3.0, _BAUD, _hub),
+    "witmotion": Maker(
+        "WitMotion sensor",
+        1,
+        False,
+        3.0,
+        _BAUD + " (they come with 9600, and 115200 or 230400 is needed for 200 Hz)",
+        _witmotion,
+    ),
+    "slimevr": Maker(
+        "SlimeVR tracker",
+        None,
+        True,
+        10.0,
+        "does another device send to this port? Restart the tracker",
+        _slimevr,
+    ),
+    "ximu3": Maker("x-IMU3", 1, True, 3.0, _BAUD, _ximu3),
+}
+
+
+def maker_of(config: DeviceConfig) -> Maker:
+    """What the kind of a device means. Raises ConfigError for those that nobody can reach yet."""
+    maker = MAKERS.get(config.kind)
+    if maker is None or config.url.startswith("ble:"):
+        raise ConfigError(
+            f"device {config.name!r}: Bluetooth devices cannot be reached from a rig yet",
+            "use one with a cable or Wi-Fi for now; `imusic devices` lists what is in the air",
+        )
+    for sensor, slot in config.assigned:
+        if maker.sensors is not None and int(sensor) >= maker.sensors:
+            raise ConfigError(
+                f"device {config.name!r}: a {maker.what} has {maker.sensors} sensor, and slot "
+                f"{slot!r} is given to its sensor {sensor}"
+            )
+    return maker
+
+
+def transport_to(config: DeviceConfig, slime: SlimeServers) -> Transport:
+    """The (not yet opened) way to a device. It does not reconnect: a supervisor does.
+
+    slime: the ports of all trackers of this rig.
+
+    Raises:
+        ConfigError: the url is malformed.
+    """
+    scheme, _, target = config.url.partition(":")
+    if scheme == "tcp":
+        from firmware_host.transports.tcp import TcpTransport
+
+        return TcpTransport(target, give_up_s=0.0)
+    if scheme == "udp" and config.kind == "slimevr":
+        return slime.tracker(target, config.id)
+    if scheme == "udp" and config.kind != HUB:
+        from firmware_host.transports.datagram import DatagramTransport
+
+        return DatagramTransport(target)
+    return open_transport(config.url, config.line_baud)
+
+
+def sensors_of(config: DeviceConfig, info: HubInfo) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """(which sensors of a device are used, the slots that they are).
+
+    A device without assigned slots is used whole, under the names that it tells.
+
+    Raises:
+        ConfigError: a hub has no sensor of that name or number.
+    """
+    if not config.assigned:
+        return tuple(range(len(info.slots))), info.slots
+    sensors = []
+    for sensor, slot in config.assigned:
+        if sensor in info.slots:
+            sensors.append(info.slots.index(sensor))
+        elif sensor.isdecimal() and (config.kind != HUB or int(sensor) < len(info.slots)):
+            sensors.append(int(sensor))  # of a tracker: it may tell of that sensor later
+        else:
+            raise ConfigError(
+                f"device {config.name!r}: slot {slot!r} is given to its sensor {sensor!r}, and it "
+                f"has {', '.join(info.slots)}",
+                "`imusic identify --rig rig.toml` finds which sensor is which",
+            )
+    return tuple(sensors), tuple(slot for _, slot in config.assigned)
