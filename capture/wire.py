@@ -60,7 +60,7 @@ def message_from_frame(
         quat=b"" if quat is None else np.asarray(quat, "<f4").tobytes(),
         tracked=frame.tracked,
         confidence=frame.confidence,
-        shape_confidence=b"" if trusted is None else _to_bytes(trusted),
+        shape_confidence=b"" if trusted is None else to_bytes(trusted),
     )
 
 
@@ -78,7 +78,7 @@ def frame_from_message(message: FaceMessage) -> BlendshapeFrame:
     )
 
 
-def _to_bytes(shares: Floats) -> bytes:
+def to_bytes(shares: Floats) -> bytes:
     """(52,) in [0, 1] as one byte each."""
     return np.rint(np.clip(shares, 0.0, 1.0) * FULL_CONFIDENCE).astype(np.uint8).tobytes()
 

@@ -17,20 +17,10 @@ from capture.sinks.opening import open_sinks
 from capture.sinks.shaping import Shaper, Shaping
 from capture.sinks.shells import Sink
 from capture.sinks.unfelt import Seen
+from capture.wire_status import SinkStatus
 from firmware_host.errors import ImusicError
 
 MAX_WAITING = 600  # ten seconds in which this thread did not run once: then faces are lost
-
-
-@dataclass(frozen=True, slots=True)
-class SinkState:
-    """How a sink is doing; see `SinkCounts`."""
-
-    url: str
-    frames: int
-    datagrams: int
-    failed: int
-    trouble: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +84,13 @@ class SinkPump:
         """Tell what something else sees of the face, for sinks with `unfelt = "other"`."""
         self._seen = seen
 
-    def states(self) -> list[SinkState]:
+    def states(self) -> tuple[SinkStatus, ...]:
         """How each sink is doing."""
-        return [
-            SinkState(
-                outlet.url,
-                outlet.sink.counts.frames,
-                outlet.sink.counts.datagrams,
-                outlet.sink.counts.failed,
-                outlet.sink.counts.trouble,
-            )
-            for outlet in self._outlets
-        ]
+        counted = [(outlet.url, outlet.sink.counts) for outlet in self._outlets]
+        return tuple(
+            SinkStatus(url, counts.frames, counts.datagrams, counts.failed, counts.trouble)
+            for url, counts in counted
+        )
 
     def _run(self) -> None:
         try:
