@@ -2,7 +2,7 @@
 
 The version is part of the topic, so a subscriber of another version simply sees nothing. Within a
 version fields are only ever appended: who knows fewer passes over the rest. docs/wire.md is this
-file for people; tests/golden/wire holds messages as files.
+file for people; docs/wire-vectors.json holds messages as bytes.
 """
 
 from typing import Annotated

@@ -1,7 +1,10 @@
 """Files that sinks write, read again by others than their writers."""
 
 import json
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,3 +191,22 @@ def test_the_head_in_the_file_is_our_head(tmp_path):
     weights = np.linspace(0, 1, 52, dtype=np.float32)
     spread = np.ptp(ours.deform(weights), axis=0)
     assert np.ptp(found.deform(weights), axis=0) == pytest.approx(spread, abs=2e-3)
+
+
+def test_the_validator_of_khronos_finds_nothing_in_the_animation(tmp_path):
+    node = shutil.which("node")
+    modules = Path(__file__).parents[3] / "docs" / "subscribers" / "node_modules"
+    if node is None or not (modules / "gltf-validator").is_dir():
+        pytest.skip("needs node, and npm install --prefix docs/subscribers")
+    path = tmp_path / "face.glb"
+    path.write_bytes(animation_glb(faces_of(frames(30)), standard_head()))
+    script = (
+        "const v = require(process.argv[1]), fs = require('fs');"
+        "v.validateBytes(new Uint8Array(fs.readFileSync(process.argv[2])))"
+        ".then(r => console.log(JSON.stringify(r.issues)));"
+    )
+    command = [node, "-e", script, str(modules / "gltf-validator"), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    issues = json.loads(done.stdout)
+    assert issues["messages"] == []
+    assert issues["numErrors"] == issues["numWarnings"] == 0
