@@ -100,7 +100,7 @@ def decode(data: bytes) -> FaceMessage:
         raise ProtocolError(f"not a face/1 message: it begins with {data[:8]!r}")
     try:
         message = _DECODER.decode(data[len(TOPIC) :])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"not a face/1 message: {error}") from error
     if len(message.quat) not in (0, 16):
         raise ProtocolError(f"face/1: expected a quat of 0 or 16 bytes, got {len(message.quat)}")

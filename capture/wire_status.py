@@ -107,5 +107,5 @@ def _decoded(data: bytes, topic: bytes, decoder: "msgspec.msgpack.Decoder[T]") -
         raise ProtocolError(f"not a {name} message: it begins with {data[:8]!r}")
     try:
         return decoder.decode(data[len(topic) :])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"not a {name} message: {error}") from error

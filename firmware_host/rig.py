@@ -288,8 +288,9 @@ def read_rig(path: Path) -> Rig:
 def rig_to_dict(rig: Rig) -> dict[str, Any]:
     """Plain values for TOML, which knows no null: what is None is left out."""
     tables: dict[str, Any] = _without_none(msgspec.to_builtins(rig))
-    if not rig.devices:
-        del tables["devices"]
+    for key in ("devices", "sinks"):  # an empty list would forbid to add a table by hand
+        if not tables[key]:
+            del tables[key]
     return tables
 
 

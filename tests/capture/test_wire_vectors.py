@@ -102,6 +102,13 @@ def test_noise_is_no_status_and_no_event(noise):
         assert msgspec.msgpack.decode(noise)[:1]  # by chance it was one
 
 
+@pytest.mark.parametrize("read", [decode, decode_status, decode_event])
+def test_a_text_that_is_not_utf8_is_a_protocol_error(read):
+    topic = next(topic for topic, way in TOPICS.items() if way[2] is read)
+    with pytest.raises(ProtocolError):
+        read(topic + b"\x9a\xa2\x00\x80" + bytes(9))
+
+
 def test_what_a_later_version_appends_is_passed_over():
     data = bytes.fromhex(VECTORS[2]["message"])
     fields = msgspec.msgpack.decode(data[len(b"status/1 ") :])
