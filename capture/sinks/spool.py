@@ -4,13 +4,14 @@ The file that was asked for is made at the end, from all of them. Whoever needs 
 survive a kill records a take: this is an export.
 """
 
+import struct
 import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ ROW = np.dtype(
         ("made_up", "?", 52),
     ]
 )
+_TIME, _STATE = struct.Struct("<q"), struct.Struct("<f?")
+_UNKNOWN = np.full(4, np.nan, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,13 +130,18 @@ class FileSink:
 
 
 def _row(shaped: Shaped) -> bytes:
+    """One ROW, packed by hand: that is quicker than an array of one."""
     frame = shaped.frame
-    quat: Any = np.nan if frame.quat_world_from_head is None else frame.quat_world_from_head
-    row = np.zeros(1, ROW)
-    row["time_ns"], row["weights"], row["quat"] = frame.time_ns, frame.weights, quat
-    row["confidence"], row["tracked"] = frame.confidence, frame.tracked
-    row["made_up"] = shaped.made_up
-    return row.tobytes()
+    quat = _UNKNOWN if frame.quat_world_from_head is None else frame.quat_world_from_head
+    numbers = np.concatenate([frame.weights, quat]).astype("<f4", copy=False)
+    return b"".join(
+        (
+            _TIME.pack(frame.time_ns),
+            numbers.tobytes(),
+            _STATE.pack(frame.confidence, frame.tracked),
+            shaped.made_up.tobytes(),
+        )
+    )
 
 
 def _faces(data: bytes) -> Faces:
