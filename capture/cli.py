@@ -10,6 +10,7 @@ from capture.options import seconds_option
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from capture.record_status import RecordResult
     from firmware_host.rig import Rig
 
 app = typer.Typer(help="Record takes, and look after them.")
@@ -68,6 +69,11 @@ def record(
     result = record_on_terminal(recorded, out, seconds, allow_missing or (), start_timeout, options)
     if result is None:
         raise typer.Exit(INTERRUPTED)
+    _tell_result(result)
+
+
+def _tell_result(result: "RecordResult") -> None:
+    """How a recording went. Raises typer.Exit where something was lost for good."""
     counts = result.take.counts
     trouble = [f"{counts[key]} {what}" for key, what in _TROUBLES.items() if counts.get(key)]
     typer.echo(

@@ -43,6 +43,8 @@ DISK_EVERY_S = 1.0
 PROMPT_S = 0.5
 # How long sources are looked at before a take; well below that.
 SETTLE_S = 0.3
+# More than any INFO is long: what came before it in the same read or the one before.
+INFO_BYTES = 1024
 
 BY_OPERATOR, BY_CALLER = "stopped by the operator", "stopped by the program that recorded it"
 
@@ -211,8 +213,8 @@ class _Session:
             self._recorder.heard(link.name, event.arrival_ns)
             self._readiness.take_block(link, event)
         elif isinstance(event, HubInfo):  # without which nothing later can be read
-            self._preroll.pin_newest("hub_bytes")
-            self._preroll.pin_newest("hub_event")
+            self._preroll.pin_newest("hub_bytes", link.index, INFO_BYTES)
+            self._preroll.pin_newest("hub_event", link.index)
         elif (line := told(event)) is not None and self.on_notice is not None:
             self.on_notice(Notice(link.name, *line))
         for listener in self._listeners:
@@ -337,13 +339,15 @@ class _Session:
     def _check_complete(self) -> None:
         if self._disk is not None or self._stopped():
             return
-        if missing := self._recorder.missing:
+        missing = self._recorder.missing
+        if missing or not self._problems:
+            # Where nothing is required, anything would have done.
+            missing = missing or tuple(device.name for device in self._rig.sources)
             raise TransportError(
                 f"nothing was heard from: {', '.join(missing)}", self._missing_hint(missing)
             )
-        if self._problems:
-            texts, hints = zip(*((p.text, p.hint) for p in self._problems), strict=True)
-            raise TransportError(f"the take cannot begin: {'; '.join(texts)}", "; ".join(hints))
+        texts, hints = zip(*((p.text, p.hint) for p in self._problems), strict=True)
+        raise TransportError(f"the take cannot begin: {'; '.join(texts)}", "; ".join(hints))
 
     def _missing_hint(self, missing: Collection[str]) -> str:
         hints = [f"check the {d.name} at {d.url}" for d in self._rig.sources if d.name in missing]

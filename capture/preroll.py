@@ -42,15 +42,20 @@ class PreRoll:
             else:
                 self.dropped += 1
 
-    def pin_newest(self, method: str) -> None:
-        """Keep the newest call of `method` however old it gets: later ones make no sense without.
+    def pin_newest(self, method: str, device: int, size: int = 1) -> None:
+        """Keep the newest calls of `method` for a device however old they get: later ones make no
+        sense without. Of bytes, so many that they hold `size`.
 
-        A hub says who it is once, and the bytes in which it did are needed to read the others.
+        A hub says who it is once, and the bytes in which it did, in however many reads they came,
+        are needed to read all others.
         """
         for kept in reversed(self._recent):
-            if kept.call[0] == method:
+            name, arguments, _ = kept.call
+            if name == method and arguments[-1] == device:
                 kept.is_lasting = True
-                return
+                size -= len(arguments[0]) if isinstance(arguments[0], bytes) else size
+                if size <= 0:
+                    return
 
     def hand_over(self) -> list[Call]:
         """All there is, oldest first; nothing is left."""

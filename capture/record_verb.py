@@ -1,8 +1,12 @@
 """`imusic record` on a terminal: status on the screen, keys for markers, the account at the end."""
 
 import asyncio
+import io
+import os
+import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import BinaryIO, TextIO, cast
 
 import msgspec
 from rich.console import Console
@@ -52,8 +56,15 @@ def record_on_terminal(
     from capture import daemon
 
     control = Control()
-    console = Console(stderr=True)
-    live = Live(console=console, transient=True, auto_refresh=False)
+    console = Console(file=_own_stderr())
+    # Redirected, whatever else is printed would wait for this screen.
+    live = Live(
+        console=console,
+        transient=True,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
     def show(status: str) -> None:
         live.update(status, refresh=True)
@@ -61,7 +72,7 @@ def record_on_terminal(
     def say(lines: str) -> None:
         console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
-    with operator_input(control.say) as is_heard, live, Screen(show, say) as screen:
+    with operator_input(control.say) as is_heard, Screen(show, say, live) as screen:
         keys = _keys(options) if is_heard and console.is_terminal else ""
         return asyncio.run(
             daemon.record(
@@ -76,6 +87,17 @@ def record_on_terminal(
                 control=control,
             )
         )
+
+
+def _own_stderr() -> TextIO:
+    """Stderr without a lock: a write that hangs for ever would hold it when the program ends."""
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # captured, or closed: then it is no terminal either
+        return sys.stderr
+    return io.TextIOWrapper(
+        cast("BinaryIO", io.FileIO(descriptor, "w")), errors="replace", write_through=True
+    )
 
 
 def _keys(options: RecordOptions) -> str:

@@ -8,6 +8,7 @@ counted.
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -19,12 +20,18 @@ class Screen:
     """A status that changes, and lines that pass by.
 
     Args:
-        show: shows a status. say: writes lines. Both are called in the screen's thread, and may
-            take as long as they like.
+        show: shows a status. say: writes lines. while_open: entered before, and left after. All
+            happens in the screen's thread, and may take as long as it likes.
     """
 
-    def __init__(self, show: Callable[[str], None], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        show: Callable[[str], None],
+        say: Callable[[str], None],
+        while_open: AbstractContextManager[object] | None = None,
+    ) -> None:
         self._show, self._say = show, say
+        self._while_open = nullcontext() if while_open is None else while_open
         self._status: str | None = None
         self._lines: deque[str] = deque()
         self._changed = threading.Condition()
@@ -49,6 +56,10 @@ class Screen:
             self._changed.notify()
 
     def _run(self) -> None:
+        with self._while_open:
+            self._paint()
+
+    def _paint(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(

@@ -51,8 +51,8 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     """How to put a take on its timeline, and how far to trust that.
 
     hub: the clock of the only device, devices: those of several by name; a device that gave next to
-    nothing has none. origin_ns: host time of the first IMU sample (of the first face where there is
-    no device).
+    nothing, or tells no time, has none, and its samples lie where they arrived. origin_ns: host
+    time of the first IMU sample (of the first face where there is no device).
     phone_latency_s: how much later than the samples of the same moment the phone's frames arrive;
     taken off every face. correlation: of the two turning rates at that offset. peak_ratio: to the
     next best offset elsewhere. thirds_s: the offset found in each third of the take where the head
@@ -104,14 +104,17 @@ def align(recording: Recording) -> Alignment:
     clocks = [_device_clock(track, one_clock) for track in recording.tracks]
     phone = _phone_clock(faces, one_clock)
     offset: Offset | None = None
-    if any(clocks) and phone and not one_clock:
+    is_felt = len(recording) > 1
+    if is_felt and phone and not one_clock:
         offset = _head_offset(recording, clocks, phone, notes)
     if one_clock:
         notes.append("all times of this take were given on one clock")
     notes += _clockless(recording)
     names = [track.name for track in recording.tracks]
     known = {name: clock for name, clock in zip(names, clocks, strict=True) if clock}
-    verdict = _verdict(known, phone, offset, one_clock, notes)
+    # Where there is nothing to compare with, nothing can be wrong between the two.
+    alone = one_clock or not is_felt or phone is None
+    verdict = _verdict(known, phone, offset, alone, notes)
     if _by_arrival(recording):
         notes.append("the phone's app sends no time of its own: its frames are placed by arrival")
         verdict = "doubtful" if verdict == "good" else verdict
@@ -150,7 +153,7 @@ def _clockless(recording: Recording) -> list[str]:
 
 
 def _origin_ns(recording: Recording, clocks: Clocks, phone: SourceClock | None) -> int:
-    if any(clocks):
+    if len(recording) > 1:
         return int(_sample_ns(recording, clocks).min())
     if phone:
         return int(_face_ns(recording.faces, phone)[0])
@@ -173,7 +176,7 @@ def _face_ns(faces: FaceTrack, phone: SourceClock) -> Ints:
 
 
 def _device_clock(track: DeviceTrack, one_clock: bool) -> SourceClock | None:
-    if len(track) < 2:
+    if len(track) < 2 or track.no_clock_ns is not None:
         return None
     # A block arrives with its newest tick: the older ones in it only waited.
     newest = track.block_starts[1:] - 1
@@ -362,7 +365,7 @@ def _verdict(
     devices: dict[str, SourceClock],
     phone: SourceClock | None,
     offset: Offset | None,
-    one_clock: bool,
+    alone: bool,
     notes: list[str],
 ) -> Verdict:
     """Good where everything is supported, doubtful where something is assumed, bad on conflict."""
@@ -375,7 +378,7 @@ def _verdict(
         if abs(clock.drift_ppm) > 5000:
             notes.append(f"the {name}'s clock is off by {clock.drift_ppm:.0f} ppm")
             return "bad"
-    if one_clock or not devices or phone is None:
+    if alone:
         return "good"
     if offset is None:
         return "doubtful"

@@ -316,8 +316,14 @@ class TakeWriter:
         return take
 
     def abandon(self) -> None:
-        """Close the file as it is, for `imusic recover`; after the disk refused something."""
-        self._file.close()
+        """Close the file as it is, for `imusic recover`; after the disk refused something.
+
+        What was not written by then, the disk may refuse again: `recover` tells what is missing.
+        """
+        try:
+            self._file.close()
+        except OSError:
+            return
 
     def _add(self, topic: str, log_time: int, payload: bytes, sequence: int = 0) -> None:
         self._writer.add_message(self._channels[topic], log_time, payload, log_time, sequence)

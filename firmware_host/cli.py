@@ -1,9 +1,11 @@
-"""Verbs about hardware: devices, stream, hub."""
+"""Verbs about hardware: devices, stream, identify, hub."""
 
 import asyncio
 import dataclasses
 import json
 import math
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,12 +13,13 @@ import typer
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.table import Table
 
     from firmware_host.commands import Request
     from firmware_host.conversation import Talk
+    from firmware_host.rig import DeviceConfig
     from firmware_host.samples import HubInfo
     from firmware_host.slot_health import StreamWatch
     from firmware_host.transports.base import Transport
@@ -56,9 +59,20 @@ def devices(
         typer.echo(f"{device.address:<32} {device.looks_like}")
 
 
+RigOption = Annotated[Path | None, typer.Option(help="All devices of this rig, instead of URL.")]
+
+
 @app.command()
 def stream(
-    url: Annotated[str, typer.Argument(metavar="URL", help="A hub, such as serial:/dev/ttyACM0.")],
+    url: Annotated[
+        str | None, typer.Argument(metavar="[URL]", help="A device, such as serial:/dev/ttyACM0.")
+    ] = None,
+    rig: RigOption = None,
+    kind: Annotated[str, typer.Option(help="What is at URL, as in rig.toml.")] = "hub",
+    device_id: Annotated[
+        str, typer.Option("--id", help="Of a SlimeVR tracker: its MAC; without, who asks is told.")
+    ] = "",
+    baud: Annotated[int | None, typer.Option(min=1, help="Of a serial port.")] = None,
     seconds: Annotated[
         float | None,
         typer.Option(min=0.1, max=_LONGEST_STREAM_S, help="How long; without it, until Ctrl-C."),
@@ -67,16 +81,27 @@ def stream(
         bool, typer.Option("--json", help="Print one JSON object a second instead.")
     ] = False,
 ) -> None:
-    """Watch a hub, slot by slot: rate, loss, age, clipping, stuck sensors. Records nothing.
+    """Watch a device or a rig, slot by slot: rate, loss, age, clipping, stuck sensors.
 
-    Ctrl-C is the normal end. Exit code 3 where the link was lost.
+    Records nothing. Ctrl-C is the normal end. Exit code 3 where the link to a hub was lost; devices
+    of a rig, and those of other makers, are looked for again.
 
     Example: imusic stream udp:192.168.1.40:19711 --seconds 10
     """
+    if (url is None) == (rig is None):
+        raise ConfigError("expected either a URL or --rig", "see `imusic stream --help`")
+    if url is None or kind != "hub":
+        _stream_devices(_devices(url, rig, kind, device_id, baud), seconds, as_json)
+    else:
+        _stream_hub(url, baud, seconds, as_json)
+
+
+def _stream_hub(url: str, baud: int | None, seconds: float | None, as_json: bool) -> None:
+    from firmware_host.rig import DEFAULT_BAUD
     from firmware_host.slot_health import StreamWatch
     from firmware_host.transports.base import open_transport
 
-    transport, watch = open_transport(url), StreamWatch()
+    transport, watch = open_transport(url, baud or DEFAULT_BAUD), StreamWatch()
     try:
         if as_json:
             _watch(transport, watch, seconds, 1.0, lambda now_ns: _echo_json(watch, now_ns))
@@ -88,6 +113,108 @@ def stream(
         if watch.info is not None:
             counts = _counts(watch, transport)
             typer.echo(json.dumps({"summary": counts}) if as_json else _told(counts))
+
+
+def _devices(
+    url: str | None, rig: Path | None, kind: str, device_id: str, baud: int | None
+) -> "Sequence[DeviceConfig]":
+    """Those of a rig, or the one that the arguments describe. Raises ConfigError."""
+    from firmware_host.rig import DeviceConfig, Rig, read_rig
+    from firmware_host.transports.slime import NOBODY
+
+    if rig is not None:
+        return read_rig(rig).sources
+    try:
+        its_id = device_id or (NOBODY if kind == "slimevr" else "")
+        device = DeviceConfig(name="device", url=url or "", kind=kind, id=its_id, baud=baud)
+        return Rig(devices=(device,)).devices
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _stream_devices(
+    devices: "Sequence[DeviceConfig]", seconds: float | None, as_json: bool
+) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    from firmware_host.rig_stream import RigWatch
+
+    console = Console(stderr=True)
+
+    def notice(name: str, line: str, hint: str) -> None:
+        for text in [f"imusic: {name}: {line}", *([f"  hint: {hint}"] if hint else [])]:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    watch = RigWatch(devices, notice)
+
+    def echo(now_ns: int) -> None:
+        typer.echo(json.dumps(_without_nan({"devices": watch.to_json(now_ns)}), allow_nan=False))
+
+    try:
+        if as_json:
+            asyncio.run(watch.run(seconds, 1.0, echo))
+            return
+        with Live(console=console, transient=True, auto_refresh=False) as live:
+            asyncio.run(
+                watch.run(
+                    seconds, 0.25, lambda now_ns: live.update(watch.table(now_ns), refresh=True)
+                )
+            )
+    except KeyboardInterrupt:
+        pass  # the normal end
+    finally:
+        if as_json:
+            echo(time.monotonic_ns())
+        else:
+            for line in watch.accounts():
+                typer.echo(line)
+
+
+@app.command()
+def identify(
+    rig: Annotated[Path, typer.Option(help="The rig; slots that it names are not used.")],
+    slot: Annotated[
+        list[str] | None,
+        typer.Option(help="A slot to ask for, may be repeated; default: all of the layout."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the rig with its slots here; never overwrites.")
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(min=1.0, max=600.0, help="How long to wait for each tap, in seconds.")
+    ] = 10.0,
+) -> None:
+    """Find which sensor sits where: you are asked to tap each slot, the sensor that feels it is it.
+
+    Prints the rig with its slots, or writes it to --out. Exit code 1 where a slot was not found.
+
+    Example: imusic identify --rig rig.toml --slot zygomaticus_left --slot head_reference
+    """
+    from firmware_host import identifying
+    from firmware_host.rig import read_rig, rig_to_toml, write_rig
+
+    known = read_rig(rig)
+    slots = tuple(slot or known.sensor_layout.names)
+    unknown = [name for name in slots if name not in known.sensor_layout.names]
+    if unknown:
+        raise ConfigError(
+            f"--slot: {unknown[0]!r} is no slot of layout {known.layout!r}",
+            f"expected one of: {', '.join(known.sensor_layout.names)}",
+        )
+    if out is not None and out.exists():
+        raise ConfigError(f"{out} exists already", "choose another name; nothing is overwritten")
+    found = asyncio.run(
+        identifying.identify(known, slots, lambda line: typer.echo(line, err=True), wait)
+    )
+    named = identifying.with_slots(known, found)
+    if out is None:
+        typer.echo(rig_to_toml(named), nl=False)
+    else:
+        write_rig(named, out)
+        typer.echo(f"wrote {out}", err=True)
+    if found.skipped:
+        raise typer.Exit(1)
 
 
 def _watch(

@@ -17,14 +17,16 @@ class Maker:
     """One kind of device.
 
     what: a word for it. sensors: how many it has, None where it says so itself. says_who: whether
-    it tells an id of its own. wait_s: how long it may take to say its first word. noise: what to do
-    where bytes come that mean nothing.
+    it tells an id of its own. wait_s: how long it may take to say its first word.
+    most_bytes_per_s: that it can send, with room to spare; more is a flood. noise: what to do where
+    bytes come that mean nothing.
     """
 
     what: str
     sensors: int | None
     says_who: bool
     wait_s: float
+    most_bytes_per_s: int
     noise: str
     make: Callable[[DeviceConfig], HubDevice | Speaker]
 
@@ -45,22 +47,37 @@ def _slimevr(config: DeviceConfig) -> Speaker:
     return SlimeTracker({config.id.upper()}, config.id.upper())
 
 
+def _witmotion_ble(config: DeviceConfig) -> Speaker:
+    from firmware_host.vendors.witmotion import WitMotionBle
+
+    return WitMotionBle(config.name)
+
+
+def _dot(config: DeviceConfig) -> Speaker:
+    from firmware_host.vendors.dot import DotDevice
+
+    return DotDevice(config.name)
+
+
 def _ximu3(_: DeviceConfig) -> Speaker:
     from firmware_host.vendors.ximu3 import XimuDevice
 
     return XimuDevice()
 
 
+# Over Bluetooth, what answers is chosen by its profile (`firmware_host.transports.gatt`).
+_PROFILES = {HUB: "hub", "witmotion-ble": "witmotion", "dot": "dot"}
 _BAUD = (
     "is it another kind of device, or set to another baud than {baud}? Write its baud in rig.toml"
 )
 MAKERS: dict[str, Maker] = {
-    HUB: Maker("sensor hub", None, True, 3.0, _BAUD, _hub),
+    HUB: Maker("sensor hub", None, True, 3.0, 4_000_000, _BAUD, _hub),  # 16 at 1 kHz: half
     "witmotion": Maker(
         "WitMotion sensor",
         1,
         False,
         3.0,
+        400_000,  # 3 Mbaud are 300,000, and no sensor of theirs has more than 921,600
         _BAUD + " (they come with 9600, and 115200 or 230400 is needed for 200 Hz)",
         _witmotion,
     ),
@@ -69,21 +86,29 @@ MAKERS: dict[str, Maker] = {
         None,
         True,
         10.0,
+        1_000_000,
         "does another device send to this port? Restart the tracker",
         _slimevr,
     ),
-    "ximu3": Maker("x-IMU3", 1, True, 3.0, _BAUD, _ximu3),
+    "ximu3": Maker("x-IMU3", 1, True, 3.0, 1_000_000, _BAUD, _ximu3),
+    "witmotion-ble": Maker(
+        "WitMotion sensor", 1, False, 5.0, 400_000, "is it another kind of device?", _witmotion_ble
+    ),
+    "dot": Maker(
+        "Movella DOT",
+        1,
+        False,
+        5.0,
+        400_000,
+        "does another program set its mode? Switch it off and on",
+        _dot,
+    ),
 }
 
 
 def maker_of(config: DeviceConfig) -> Maker:
-    """What the kind of a device means. Raises ConfigError for those that nobody can reach yet."""
-    maker = MAKERS.get(config.kind)
-    if maker is None or config.url.startswith("ble:"):
-        raise ConfigError(
-            f"device {config.name!r}: Bluetooth devices cannot be reached from a rig yet",
-            "use one with a cable or Wi-Fi for now; `imusic devices` lists what is in the air",
-        )
+    """What the kind of a device means. Raises ConfigError where it has fewer sensors than slots."""
+    maker = MAKERS[config.kind]
     for sensor, slot in config.assigned:
         if maker.sensors is not None and int(sensor) >= maker.sensors:
             raise ConfigError(
@@ -102,6 +127,10 @@ def transport_to(config: DeviceConfig, slime: SlimeServers) -> Transport:
         ConfigError: the url is malformed.
     """
     scheme, _, target = config.url.partition(":")
+    if scheme == "ble":
+        from firmware_host.transports.gatt import PROFILES
+
+        return open_transport(config.url, profile=PROFILES[_PROFILES[config.kind]])
     if scheme == "tcp":
         from firmware_host.transports.tcp import TcpTransport
 

@@ -302,6 +302,11 @@ def _without_none(value: Any) -> Any:
     return value
 
 
+def rig_to_toml(rig: Rig) -> str:
+    """The text of a file that `read_rig` reads."""
+    return msgspec.toml.encode(rig_to_dict(rig)).decode()
+
+
 def write_rig(rig: Rig, path: Path) -> None:
     """Write `rig` as TOML; `read_rig` gives it back."""
-    path.write_bytes(msgspec.toml.encode(rig_to_dict(rig)))
+    path.write_bytes(rig_to_toml(rig).encode())

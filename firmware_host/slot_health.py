@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.clock import NS_PER_S
+from firmware_host.link_events import RigEvent
 from firmware_host.messages import AXES, FULL_SCALE
 from firmware_host.samples import (
     Duplicate,
     Gap,
     Garbage,
-    HubEvent,
     HubInfo,
     HubStatus,
     ImuBlock,
 )
+from firmware_host.vendors.events import Health
 
 WINDOW_S = 2.0  # what rates are counted over
 STUCK_S = 0.25  # of exactly the same readings
@@ -72,7 +73,7 @@ class StreamWatch:
         self._recent: deque[tuple[int, int, NDArray[np.int64]]] = deque()  # ns, ticks, (S,) present
         self._forget_slots(0)
 
-    def take(self, event: HubEvent) -> None:
+    def take(self, event: RigEvent) -> None:
         """Take note of one event."""
         counts = self.counts
         if isinstance(event, ImuBlock):
@@ -87,7 +88,7 @@ class StreamWatch:
             counts.garbage_bytes += event.count
         elif isinstance(event, Duplicate):
             counts.duplicates += 1
-        elif isinstance(event, HubStatus):
+        elif isinstance(event, HubStatus | Health) and not math.isnan(event.battery):
             counts.battery = event.battery
 
     def rate_hz(self, now_ns: int) -> float:
@@ -102,7 +103,8 @@ class StreamWatch:
         self._forget(now_ns)
         ticks = sum(ticks for _, ticks, _ in self._recent)
         present = sum((here for _, _, here in self._recent), np.zeros(len(self.info.slots), int))
-        enough = max(_MIN_STUCK_READINGS, round(STUCK_S * self.info.rate_hz))
+        known_hz = 0.0 if math.isnan(self.info.rate_hz) else self.info.rate_hz
+        enough = max(_MIN_STUCK_READINGS, round(STUCK_S * known_hz))
         return tuple(
             SlotState(
                 name=name,
@@ -125,7 +127,7 @@ class StreamWatch:
 
     def _take_block(self, block: ImuBlock) -> None:
         readings = np.concatenate((block.accel_m_s2, block.gyro_rad_s), axis=-1)  # (N, S, 6)
-        present = np.logical_not(np.isnan(readings).any(axis=-1))  # (N, S)
+        present = np.logical_not(np.isnan(readings).all(axis=-1))  # (N, S); some give no rates
         self.counts.samples += len(block)
         if self._began_ns is None:
             self._began_ns = block.arrival_ns
@@ -133,7 +135,8 @@ class StreamWatch:
         self._last_ns[present.any(axis=0)] = block.arrival_ns
         self._clipped += self._at_the_end(readings).sum(axis=0)
         before = np.concatenate((self._last[None], readings[:-1]))
-        same = (readings == before).all(axis=-1)  # (N, S); a missing reading is like no other
+        alike = (readings == before) | (np.isnan(readings) & np.isnan(before))
+        same = alike.all(axis=-1) & present  # (N, S); a missing reading is like no other
         trailing = np.where(same.all(axis=0), len(block), np.argmin(same[::-1], axis=0))
         self._repeats = np.where(same.all(axis=0), self._repeats + trailing, trailing)
         self._last = readings[-1]

@@ -28,9 +28,9 @@ from firmware_host.vendors.events import LineEdge
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.25, 5.0
 STALE_S = 1.0  # a slot that gives nothing for so long is silent; at low rates, five readings
 WINDOW_S = 2.0  # over which a line is judged
-FLOOD_BYTES_PER_S = 4_000_000  # 16 sensors at 1 kHz take half of it; nothing of ours takes more
 _NOISE_BYTES = 200  # in a window; fewer are no evidence
 _STUCK_SAMPLES = 10
+USELESS_BYTES = 1_000_000  # without a sample among them: 11 s of 921,600 baud
 _MASK = 0xFFFF_FFFF
 
 
@@ -102,29 +102,33 @@ class SlotWatch:
 class LineWatch:
     """Whether what comes over one link is of use: noise, a clock that stands still, a flood.
 
-    advice: what the operator can do about noise.
+    Args:
+        advice: what the operator can do about noise.
+        most_bytes_per_s: more is a flood.
     """
 
-    def __init__(self, now_ns: int, advice: str) -> None:
-        self._advice = advice
+    def __init__(self, now_ns: int, advice: str, most_bytes_per_s: int) -> None:
+        self._advice, self._most_bytes_per_s = advice, most_bytes_per_s
         self._began_ns = self._flood_ns = self.heard_ns = now_ns
-        self._bytes = self._garbage = self._samples = self._flood_bytes = 0
+        self._bytes = self._garbage = self._samples = self._flood_bytes = self._useless = 0
         self._stuck_before = 0
         self._kind = ""  # of the trouble that was told last, and is not over
 
     def take_bytes(self, count: int, now_ns: int) -> bool:
-        """Take note of bytes; True where nothing that measures can send so many."""
+        """Take note of bytes; True where to hang up is best: a flood, or noise alone."""
         self.heard_ns = now_ns
         self._bytes += count
         if now_ns - self._flood_ns > NS_PER_S:
             self._flood_ns, self._flood_bytes = now_ns, 0
         self._flood_bytes += count
-        return self._flood_bytes > FLOOD_BYTES_PER_S
+        self._useless += count
+        return self._flood_bytes > self._most_bytes_per_s or self._useless > USELESS_BYTES
 
     def take(self, event: RigEvent) -> None:
         """Take note of what the bytes meant."""
         if isinstance(event, ImuBlock):
             self._samples += len(event)
+            self._useless = 0
         elif isinstance(event, Garbage):
             self._garbage += event.count
 

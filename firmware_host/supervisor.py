@@ -49,6 +49,7 @@ TICK_S = 0.1
 
 OnEvent = Callable[["DeviceLink", RigEvent, int], None]
 OnBytes = Callable[["DeviceLink", bytes, int], None]
+Reach = Callable[[DeviceConfig, SlimeServers], Transport]
 
 
 class LinkState(Enum):
@@ -82,8 +83,10 @@ class DeviceLink:
         on_event: OnEvent,
         on_bytes: OnBytes | None,
         random: Random,
+        reach: Reach,
     ) -> None:
         self.config, self.index = config, index
+        self._reach = reach
         self.state = LinkState.TRYING
         self.info: HubInfo | None = None
         self.error: ImusicError | None = None
@@ -91,7 +94,7 @@ class DeviceLink:
         self.last_ns: int | None = None
         self._maker = maker_of(config)
         self._slime, self._ids = slime, ids
-        transport_to(config, slime)  # refuse a malformed url now
+        reach(config, slime)  # refuse a malformed url now
         self._on_event, self._on_bytes = on_event, on_bytes
         self._backoff = Backoff(random)
         self._numbering = Numbering()
@@ -174,7 +177,7 @@ class DeviceLink:
             self._closer = asyncio.create_task(transport.close())
 
     async def _run_once(self) -> None:
-        transport = transport_to(self.config, self._slime)
+        transport = self._reach(self.config, self._slime)
         self._begin_link()
         try:
             await transport.open()
@@ -203,7 +206,8 @@ class DeviceLink:
         self._tries += 1
         now_ns = time.monotonic_ns()
         advice = self._maker.noise.format(baud=self.config.line_baud)
-        self._line, self._slots, self._cut = LineWatch(now_ns, advice), None, None
+        self._line = LineWatch(now_ns, advice, self._maker.most_bytes_per_s)
+        self._slots, self._cut = None, None
         self._admitted = self._clock_failed = False
         if isinstance(self._device, HubDevice) and self.state is not LinkState.REFUSED:
             for event in self._device.relink(now_ns):
@@ -226,10 +230,9 @@ class DeviceLink:
             self._on_bytes(self, data, arrival_ns)
         if self._line is not None and self._line.take_bytes(len(data), arrival_ns):
             raise TransportError(
-                f"{self.config.url} floods this computer with noise",
-                f"more bytes than any sensor sends: {self._maker.noise}".format(
-                    baud=self.config.line_baud
-                ),
+                f"{self.config.url} floods this computer: more bytes than such a device can send, "
+                "or next to none of them of use",
+                self._maker.noise.format(baud=self.config.line_baud),
             )
 
     def _take(self, event: RigEvent, now_ns: int) -> None:
@@ -365,9 +368,10 @@ class RigLinks:
         on_event: called with every event of every device, in the event loop, and the host's time.
         on_bytes: called before, with every chunk of bytes and its arrival time.
         seed: of the waits between tries.
+        reach: makes the way to a device; another than by its url, for a radio that is none.
 
     Raises:
-        ConfigError: a url is malformed, or a kind of device cannot be reached yet.
+        ConfigError: a url is malformed, or a device has fewer sensors than slots.
     """
 
     def __init__(
@@ -376,10 +380,11 @@ class RigLinks:
         on_event: OnEvent,
         on_bytes: OnBytes | None = None,
         seed: int | None = None,
+        reach: Reach = transport_to,
     ) -> None:
         random, ids, slime = Random(seed), dict[str, str](), SlimeServers()
         self.links = tuple(
-            DeviceLink(config, index, ids, slime, on_event, on_bytes, random)
+            DeviceLink(config, index, ids, slime, on_event, on_bytes, random, reach)
             for index, config in enumerate(devices)
         )
         self._tasks: list[asyncio.Task[None]] = []

@@ -63,22 +63,35 @@ def test_markers_without_a_label_are_numbered_among_all():
     assert labels == ["mark 1", "good", "mark 3"]
 
 
-def call(number: int, method: str = "hub_bytes"):
-    return (method, (number,), {})
+def call(number: int, method: str = "hub_bytes", device: int = 0):
+    return (method, (number, device), {})
 
 
 def test_a_pre_roll_keeps_its_last_seconds_and_what_later_bytes_need():
     roll = PreRoll(2.0)
     roll.keep(call(0), 0)
     roll.keep(call(0, "hub_event"), 0)
-    roll.pin_newest("hub_bytes")
-    roll.pin_newest("hub_event")
+    roll.pin_newest("hub_bytes", 0)
+    roll.pin_newest("hub_event", 0)
+    roll.pin_newest("hub_event", 1)  # another device, of which nothing was heard
     for second in range(1, 11):
         roll.keep(call(second), second * S)
     assert len(roll) == 5
     assert roll.dropped == 7
     assert [c[1][0] for c in roll.hand_over()] == [0, 0, 8, 9, 10]
     assert len(roll) == 0
+
+
+def test_bytes_are_pinned_in_as_many_reads_as_they_came():
+    roll = PreRoll(1.0)
+    for number in range(10):
+        roll.keep(("hub_bytes", (b"x" * 30, number, 0), {}), number)
+        roll.keep(("hub_bytes", (b"y" * 30, number, 1), {}), number)
+    roll.pin_newest("hub_bytes", 0, 100)
+    roll.keep(call(0), 10 * S)
+    kept = [c[1] for c in roll.hand_over()][:-1]
+    assert [number for _, number, _ in kept] == [6, 7, 8, 9]
+    assert {device for _, _, device in kept} == {0}
 
 
 def test_a_pre_roll_without_a_limit_keeps_everything():

@@ -1,5 +1,8 @@
 """`rig.toml`: what it may say, and what it is told when it says something else."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from firmware_host.errors import ConfigError
@@ -125,10 +128,16 @@ def test_a_rig_may_mix_makers_and_says_who_serves_what(tmp_path):
     assert read_rig(tmp_path / "again.toml") == rig
 
 
-def test_the_short_form_is_one_device_that_names_its_slots(tmp_path):
+def test_the_examples_of_the_docs_are_rigs(tmp_path):
+    text = (Path(__file__).parents[2] / "docs/hardware.md").read_text("utf-8")
+    found = [read(tmp_path, block) for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    assert [len(rig.sources) for rig in found] == [1, 4]
+    assert {device.kind for device in found[1].devices} == {"witmotion", "slimevr", "ximu3", "hub"}
+
+
+def test_the_short_form_is_one_device(tmp_path):
     rig = read(tmp_path, MINIMAL)
     assert rig.sources == (DeviceConfig(name="hub", url="serial:/dev/ttyACM0", baud=921_600),)
-    assert rig.sources[0].names_its_slots
     assert rig.unserved == ()
 
 
