@@ -77,8 +77,18 @@ class Broadcast:
         if self._pump is not None and face.weights is not None:
             self._pump.see(Seen(face.arrival_ns, face.weights))
 
-    def status(self, told: StatusMessage) -> None:
-        """Publish `told` once in STATUS_EVERY_S at most; who, when and sinks are filled in here."""
+    def status(
+        self,
+        *,
+        state: str,
+        faces: int,
+        samples: int = 0,
+        lost: int = 0,
+        confidence: float = 0.0,
+        slots: tuple[str, ...] = (),
+        shape_confidence: bytes = b"",
+    ) -> None:
+        """Publish how things are, see `StatusMessage`; once in STATUS_EVERY_S at most."""
         now_ns = time.monotonic_ns()
         if self._status is None or now_ns - self._status_ns < STATUS_EVERY_S * NS_PER_S:
             return
@@ -88,13 +98,13 @@ class Broadcast:
             self._next("status"),
             now_ns,
             time.time_ns(),
-            told.state,
-            told.faces,
-            told.samples,
-            told.lost,
-            told.confidence,
-            told.slots,
-            told.shape_confidence,
+            state,
+            faces,
+            samples,
+            lost,
+            confidence,
+            slots,
+            shape_confidence,
             self.sinks(),
         )
         self._status.send(encode_status(message))

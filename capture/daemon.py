@@ -30,7 +30,7 @@ from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, ImusicError, TransportError
 from firmware_host.layout import SensorLayout, select
-from firmware_host.link_events import RigEvent, told
+from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig, rig_to_dict
 from firmware_host.samples import HubEnd, HubInfo, ImuBlock
 from firmware_host.supervisor import DeviceLink, RigLinks
@@ -104,8 +104,7 @@ async def record(
     session = _Session(
         rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status, options
     )
-    session.control = control or Control()
-    session.take_facts = take_facts or {}
+    session.control, session.take_facts = control or Control(), take_facts or {}
     session.on_take, session.on_notice, session.on_face = on_take, on_notice, on_face
     interrupted = asyncio.Event()
     stops = {BY_OPERATOR: interrupted, BY_CALLER: stop_event or asyncio.Event()}
@@ -215,7 +214,7 @@ class _Session:
         elif isinstance(event, HubInfo):  # without which nothing later can be read
             self._preroll.pin_newest("hub_bytes", link.index, INFO_BYTES)
             self._preroll.pin_newest("hub_event", link.index)
-        elif (line := told(event)) is not None and self.on_notice is not None:
+        elif self.on_notice is not None and (line := link.notice(event)) is not None:
             self.on_notice(Notice(link.name, *line))
         for listener in self._listeners:
             listener(event)

@@ -37,15 +37,15 @@ class StatusMessage(msgspec.Struct, frozen=True, array_like=True):
     confidence 1.
     """
 
-    source: str = ""
-    sequence: int = 0
-    time_ns: int = 0
-    unix_ns: int = 0
-    state: str = "waiting"
-    faces: int = 0
-    samples: int = 0
-    lost: int = 0
-    confidence: float = 0.0
+    source: str
+    sequence: int
+    time_ns: int
+    unix_ns: int
+    state: str
+    faces: int
+    samples: int
+    lost: int
+    confidence: float
     slots: tuple[str, ...] = ()
     shape_confidence: bytes = b""
     sinks: tuple[SinkStatus, ...] = ()

@@ -26,7 +26,7 @@ import msgspec
 from firmware_host.clock import NS_PER_S
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError, ImusicError, ProtocolError, TransportError
-from firmware_host.link_events import LinkDown, LinkUp, Refused, RigEvent, SettingsChanged
+from firmware_host.link_events import LinkDown, LinkUp, Refused, RigEvent, SettingsChanged, told
 from firmware_host.makers import maker_of, sensors_of, transport_to
 from firmware_host.rig import HUB, DeviceConfig
 from firmware_host.samples import Gap, Garbage, HubEnd, HubInfo, ImuBlock
@@ -45,6 +45,7 @@ from firmware_host.transports.slime import SlimeServers, SlimeTransport
 from firmware_host.vendors.ximu3 import UNNAMED
 
 DEAD_S = 3.0  # a link without a byte for so long is none, whatever the system says
+NAMELESS_S = 3.0  # how long one that must have an id may take to tell it
 TICK_S = 0.1
 
 OnEvent = Callable[["DeviceLink", RigEvent, int], None]
@@ -106,6 +107,7 @@ class DeviceLink:
         self._slots: SlotWatch | None = None
         self._cut: TransportError | None = None
         self._admitted = self._clock_failed = False
+        self._nameless_ns: int | None = None  # since when it speaks without saying who it is
         self._garbage = 0
         self._lost_ns: int | None = None
         self._stop = asyncio.Event()
@@ -122,6 +124,11 @@ class DeviceLink:
     def silent(self) -> tuple[str, ...]:
         """Slots that give nothing, of a device that is there."""
         return self._slots.silent if self._slots else ()
+
+    def notice(self, event: RigEvent) -> tuple[str, str] | None:
+        """What the operator should know now; that a required device is not there is an error."""
+        is_told_as_error = self.error is not None and self.config.required and not self.was_up
+        return None if is_told_as_error else told(event)
 
     def expect(self, slots: tuple[str, ...]) -> None:
         """From now on the device must serve exactly these slots, whatever it names itself."""
@@ -168,13 +175,27 @@ class DeviceLink:
             if trouble.what == "clock" and not self._clock_failed:
                 self._clock_failed = True
                 self._numbering.begin_anew()
-        if self._admitted and now_ns - line.heard_ns > DEAD_S * NS_PER_S and self._cut is None:
-            self._cut = TransportError(
+        self._cut = self._cut or self._reason_to_cut(line, transport, now_ns)
+        if self._cut is not None and self._closer is None:
+            self._closer = asyncio.create_task(transport.close())
+
+    def _reason_to_cut(
+        self, line: LineWatch, transport: Transport, now_ns: int
+    ) -> TransportError | None:
+        if self._admitted and now_ns - line.heard_ns > DEAD_S * NS_PER_S:
+            return TransportError(
                 f"nothing came from {transport.address} for {DEAD_S:g} s",
                 "check the cable or the radio, and the power of the device",
                 transport.address,
             )
-            self._closer = asyncio.create_task(transport.close())
+        if self._nameless_ns is not None and now_ns - self._nameless_ns > NAMELESS_S * NS_PER_S:
+            return WrongDevice(
+                f"{self.name} at {self.config.url}: it does not say who it is, and it should be "
+                f"{self._wanted_id()!r}",
+                "switch it off and on; if it never says so, take the id out of rig.toml",
+                self.config.url,
+            )
+        return None
 
     async def _run_once(self) -> None:
         transport = self._reach(self.config, self._slime)
@@ -209,6 +230,7 @@ class DeviceLink:
         self._line = LineWatch(now_ns, advice, self._maker.most_bytes_per_s)
         self._slots, self._cut = None, None
         self._admitted = self._clock_failed = False
+        self._nameless_ns = None
         if isinstance(self._device, HubDevice) and self.state is not LinkState.REFUSED:
             for event in self._device.relink(now_ns):
                 self._take(event, now_ns)
@@ -282,14 +304,16 @@ class DeviceLink:
                 self.config.url,
             )
         self._sensors, slots = sensors_of(self.config, info)
+        if self._wanted_id() and not said.device_id and not self._admitted:
+            self._nameless_ns = self._nameless_ns or now_ns
+            return
+        self._nameless_ns = None
         changes = settings_changed(self._known, said) if self._known else ()
         if self._known and not said.device_id:
             said = replace(said, device_id=self._known.device_id)
         if said.device_id:
             self._ids[said.device_id] = self.name
         self._known = said
-        if not self._is_named(said):
-            return
         self.info = replace(info, device_id=info.device_id or self.name, slots=slots)
         self._welcome(slots, info.rate_hz, now_ns)
         if changes:
@@ -302,11 +326,11 @@ class DeviceLink:
         slots = info.slots if self.config.kind == HUB else ()
         return replace(info, device_id=info.device_id if tells else "", slots=slots)
 
-    def _is_named(self, said: HubInfo) -> bool:
-        """Whether enough is known of who it is: one that must have an id has told it."""
-        if not self.config.id or not self._maker.says_who:
-            return True
-        return bool(said.device_id)
+    def _wanted_id(self) -> str:
+        """Which id it must tell before anything it gives is used; nothing where any will do."""
+        if not self._maker.says_who:
+            return ""
+        return self.config.id or (self._known.device_id if self._known else "")
 
     def _ids_of_others(self) -> Mapping[str, str]:
         return {its_id: name for its_id, name in self._ids.items() if name != self.name}

@@ -26,11 +26,11 @@ from capture.recording import read_recording
 from capture.sinks.config import SinkConfig
 from capture.take import TAKE_FILE, Take, read_take
 from capture.wire import to_bytes
-from capture.wire_status import SinkStatus, StatusMessage
+from capture.wire_status import SinkStatus
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError
 from firmware_host.layout import SensorLayout, select
-from firmware_host.link_events import RigEvent, told
+from firmware_host.link_events import RigEvent
 from firmware_host.rig import DeviceConfig, Rig
 from firmware_host.samples import Gap, Garbage, HubInfo, ImuBlock
 from firmware_host.stream import events
@@ -168,15 +168,13 @@ class LiveFace:
         """Publish how it goes."""
         counts = self.counts
         self._out.status(
-            StatusMessage(
-                state=("live" if self._is_open else "opening") if counts.published else "waiting",
-                faces=counts.published,
-                samples=counts.samples,
-                lost=counts.lost,
-                confidence=counts.confidence,
-                slots=self._worn,
-                shape_confidence=to_bytes(self._knowable),
-            )
+            state=("live" if self._is_open else "opening") if counts.published else "waiting",
+            faces=counts.published,
+            samples=counts.samples,
+            lost=counts.lost,
+            confidence=counts.confidence,
+            slots=self._worn,
+            shape_confidence=to_bytes(self._knowable),
         )
 
 
@@ -349,7 +347,7 @@ async def _beside_ticks(
 async def _listen(rig: Rig, face: LiveFace, notice: Callable[[Notice], None]) -> None:
     def take(link: DeviceLink, event: RigEvent, _: int) -> None:
         face.listen(event)
-        if (line := told(event)) is not None:
+        if (line := link.notice(event)) is not None:
             notice(Notice(link.name, *line))
 
     async with RigLinks(rig.sources, take) as links:

@@ -86,7 +86,7 @@ def test_a_phone_that_comes_late_moves_the_opening_of_face_and_take_alike(cable,
     rig, checkpoint = rig_at(path, phone), load_checkpoint()
 
     async def play():
-        hub = asyncio.create_task(run_hub(restless_hub(4.0), master))
+        hub = asyncio.create_task(run_hub(restless_hub(8.0), master))
         caller = asyncio.create_task(call_later(phone, 1.5))
         result = await live(rig, checkpoint, tmp_path)
         caller.cancel()

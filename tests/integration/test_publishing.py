@@ -19,7 +19,6 @@ from capture.wire import decode, encode, message_from_frame
 from capture.wire_status import (
     EVENT_TOPIC,
     STATUS_TOPIC,
-    StatusMessage,
     decode_event,
     decode_status,
 )
@@ -99,6 +98,10 @@ def test_a_subscriber_heals_when_the_publisher_comes_back():
                 pass
 
 
+def tell(out):
+    out.status(state="live", faces=3, slots=("mentalis",))
+
+
 def test_each_stream_has_a_socket_of_its_own():
     ports = []
     for _ in range(3):
@@ -107,10 +110,9 @@ def test_each_stream_has_a_socket_of_its_own():
             ports.append(f"tcp://127.0.0.1:{probe.getsockname()[1]}")
     publish = PublishConfig(faces=ports[0], status=ports[1], events=ports[2])
     with Broadcast("desk", publish) as out:
-        told = StatusMessage(state="live", faces=3, slots=("mentalis",))
         with Repeating(lambda _: out.event("gap", samples=5), None):
             event = decode_event(heard(ports[2], topic=EVENT_TOPIC))
-        with Repeating(out.status, told):  # goes out once a second, however often it is said
+        with Repeating(tell, out):  # goes out once a second, however often it is said
             statuses = subscribe(ports[1], 20.0, topic=STATUS_TOPIC)
             first, second = decode_status(next(statuses)), decode_status(next(statuses))
         with Repeating(lambda _: out.face(BlendshapeFrame(5, np.zeros(52, np.float32))), None):

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from firmware_host import supervisor
-from firmware_host.link_events import LinkDown, LinkUp
+from firmware_host.link_events import LinkDown, LinkUp, Refused
 from firmware_host.samples import Gap, HubEnd, ImuBlock
 from firmware_host.supervisor import LinkState, RigLinks
 from firmware_host.virtual.lines import Cable, on_cable, on_tcp
@@ -175,6 +175,31 @@ def test_a_tcp_device_that_closes_is_called_again():
 
     heard = run(play())
     assert heard.ups_and_downs == [LinkUp, LinkDown, LinkUp]
+
+
+class Nameless(VirtualXimu3):
+    """It does not answer ping."""
+
+    def receive(self, data: bytes, elapsed_s: float = 0.0) -> bytes:
+        return b""
+
+
+def test_who_must_say_who_it_is_and_does_not_is_refused_and_nothing_of_it_is_used(monkeypatch):
+    monkeypatch.setattr(supervisor, "NAMELESS_S", 0.4)
+
+    async def play():
+        async with on_tcp(Nameless(motion(60.0))) as port:
+            heard = Heard(device("bone", f"tcp:127.0.0.1:{port}", BONE, kind="ximu3", id="0042"))
+            async with heard.links:
+                await heard.until(lambda: heard.links.links[0].state is LinkState.REFUSED)
+            return heard
+
+    heard = run(play())
+    (refused,) = [event for event in heard.events if isinstance(event, Refused)]
+    assert "does not say who it is, and it should be '0042'" in refused.reason
+    assert "take the id out of rig.toml" in refused.hint
+    assert heard.samples == 0
+    assert sum(event.count for event in heard.events if isinstance(event, Gap)) > 20
 
 
 def test_two_devices_on_ports_that_come_and_go_never_mix(tmp_path):
