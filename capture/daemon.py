@@ -116,6 +116,8 @@ class _Session:
     """One call of `record`."""
 
     on_face: Callable[[PhoneFace], None] | None = None
+    on_take: Callable[[Take], None] | None = None
+    on_notice: Callable[[Notice], None] | None = None
 
     def __init__(
         self,
@@ -176,8 +178,6 @@ class _Session:
         self._faces = 0
         self._told_to_stop = False
         self.take_facts: dict[str, Any] = {}
-        self.on_take: Callable[[Take], None] | None = None
-        self.on_notice: Callable[[Notice], None] | None = None
 
     async def run(self, stops: dict[str, asyncio.Event]) -> RecordResult | None:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
