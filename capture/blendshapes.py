@@ -7,6 +7,7 @@ and right are the subject's own. Everything that arrives in another order is con
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,7 @@ _KEYS = {name.lower(): name for name in ARKIT_NAMES}
 _SIDE = re.compile(r"_?([LR])$")
 
 
+@lru_cache(maxsize=1024)  # phones give the same names sixty times a second
 def canonical_name(name: str) -> str | None:
     """Apple's spelling of a shape, or None if it is not one of the 52.
 

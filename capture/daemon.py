@@ -156,14 +156,9 @@ class _Session:
         self._phone = (
             None if rig.phone is None else PhoneSession(rig.phone, self._keep, self._take_face)
         )
+        slots, may_miss = rig.sensor_layout.names, (self._optional, self._allowed)
         self._readiness = Readiness(
-            self._links.links,
-            self._phone,
-            self._optional,
-            self._allowed,
-            rig.sensor_layout.names,
-            out,
-            duration_s,
+            self._links.links, self._phone, *may_miss, slots, out, duration_s
         )
         self._problems: list[Problem] = []
         self._guard = DiskGuard()
