@@ -38,6 +38,9 @@ $(VENV)/.demo: $(VENV)/.pip
 $(VENV)/.test: $(VENV)/.pip
 	@echo "installing into $(VENV): imusic with [all] (torch too) and the test tools, as pinned in constraints.txt"
 	$(INSTALL) --group dev --editable '.[all]'
+	@if command -v npm >/dev/null; then \
+	  npm install --prefix docs/subscribers --no-package-lock --no-audit --no-fund --silent \
+	    || echo "could not install what tests need of node; they will be skipped"; fi
 	@touch $@ $(VENV)/.demo
 
 # The pip that comes with Python 3.11 knows neither --group nor --build-constraint.

@@ -105,7 +105,8 @@ class BlendshapeFrame:
 
     weights: (52,) in canonical order. quat_world_from_head: (4,) wxyz, or None where unknown.
     time_ns: host monotonic. tracked: False when the source saw no face (weights are then stale).
-    confidence: 0 nothing to go by … 1 all sensors heard just now.
+    confidence: 0 nothing to go by … 1 all sensors heard just now. shape_confidence: (52,) from 0 to
+    1, how much of each shape this face can be trusted to tell, or None where nobody said.
     """
 
     time_ns: int
@@ -113,3 +114,4 @@ class BlendshapeFrame:
     quat_world_from_head: Floats | None = None
     tracked: bool = True
     confidence: float = 1.0
+    shape_confidence: Floats | None = None

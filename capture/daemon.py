@@ -68,6 +68,7 @@ async def record(
     on_status: Callable[[RecordStatus], None] | None = None,
     on_take: Callable[[Take], None] | None = None,
     on_notice: Callable[[Notice], None] | None = None,
+    on_face: Callable[[PhoneFace], None] | None = None,
     take_facts: dict[str, Any] | None = None,
     options: RecordOptions | None = None,
     control: Control | None = None,
@@ -92,6 +93,7 @@ async def record(
             in memory and belongs to the take.
         on_status: called twice a second.
         on_notice: called when something happens to a device: lost, refused, back.
+        on_face: called with every face of the phone, in the event loop.
         on_take: called once, when recording begins, with the take and so with its segments.
         take_facts: further fields of `take.toml`, such as `simulated` or `origin`.
         options: slate, pre-roll, and whether to wait for the operator.
@@ -107,9 +109,8 @@ async def record(
     session = _Session(
         rig, out, duration_s, listeners, allow_missing, start_timeout_s, on_status, options
     )
-    session.control = control or Control()
-    session.take_facts = take_facts or {}
-    session.on_take, session.on_notice = on_take, on_notice
+    session.control, session.take_facts = control or Control(), take_facts or {}
+    session.on_take, session.on_notice, session.on_face = on_take, on_notice, on_face
     interrupted = asyncio.Event()
     stops = {BY_OPERATOR: interrupted, BY_CALLER: stop_event or asyncio.Event()}
     with signals_set(interrupted):
@@ -118,6 +119,10 @@ async def record(
 
 class _Session:
     """One call of `record`."""
+
+    on_face: Callable[[PhoneFace], None] | None = None
+    on_take: Callable[[Take], None] | None = None
+    on_notice: Callable[[Notice], None] | None = None
 
     def __init__(
         self,
@@ -174,8 +179,6 @@ class _Session:
         self._faces = 0
         self._told_to_stop = False
         self.take_facts: dict[str, Any] = {}
-        self.on_take: Callable[[Take], None] | None = None
-        self.on_notice: Callable[[Notice], None] | None = None
 
     async def run(self, stops: dict[str, asyncio.Event]) -> RecordResult | None:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
@@ -222,6 +225,8 @@ class _Session:
     def _take_face(self, face: PhoneFace) -> None:
         self._faces += 1
         self._recorder.heard(PHONE, face.arrival_ns)
+        if self.on_face is not None:
+            self.on_face(face)
 
     def _keep(self, method: str, *args: Any, **kwargs: Any) -> None:
         if self._disk is None:

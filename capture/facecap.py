@@ -40,7 +40,7 @@ NAMES: tuple[str, ...] = (
     "mouthStretchLeft", "mouthStretchRight", "tongueOut",
 )  # fmt: skip
 
-_PLACES = np.array([INDEX[name] for name in NAMES])
+PLACES = np.array([INDEX[name] for name in NAMES])
 _POSES = {"/HT": 3, "/HR": 3, "/HRQ": 4, "/ELR": 2, "/ERR": 2}
 _WHOLE = len(NAMES) + len(_POSES)
 Key = str | int
@@ -84,7 +84,7 @@ class FaceCapDecoder:
             if isinstance(key, int):
                 shapes[key] = numbers[0]
         weights = np.empty_like(shapes)
-        weights[_PLACES] = shapes
+        weights[PLACES] = shapes
         return PhoneFace(
             self._newest_ns,
             weights=weights,
@@ -147,7 +147,7 @@ def encode(face: PhoneFace) -> list[bytes]:
             osc.Message(address, tuple(np.degrees(eye[[1, 0]]).tolist()))
             for address, eye in zip(("/ELR", "/ERR"), eyes, strict=True)
         ),
-        *_shapes(face.weights[_PLACES].tolist()),
+        *_shapes(face.weights[PLACES].tolist()),
     ]
     return [osc.encode(message) for message in sent]
 

@@ -142,7 +142,7 @@ def encode(face: PhoneFace, dialect: Dialect = IFACIALMOCAP) -> bytes:
     items = [] if dialect.full_names else [f"{_STATUS}&{int(tracked)}"]
     for name, value in zip(ARKIT_NAMES, shown, strict=True):
         if math.isfinite(value):
-            items.append(f"{_spelled(name, dialect)}&{round(float(value) * PERCENT)}")
+            items.append(f"{spelled(name, dialect)}&{round(float(value) * PERCENT)}")
     head = np.zeros(3) if face.head_yaw_pitch_roll is None else face.head_yaw_pitch_roll
     eyes = np.zeros((2, 3)) if face.eyes_yaw_pitch_roll is None else face.eyes_yaw_pitch_roll
     items.append(f"=head#{_degrees(head)},0,0,0")
@@ -150,7 +150,7 @@ def encode(face: PhoneFace, dialect: Dialect = IFACIALMOCAP) -> bytes:
     return ("|".join(items) + "|").encode("ascii")
 
 
-def _spelled(name: str, dialect: Dialect) -> str:
+def spelled(name: str, dialect: Dialect) -> str:
     """iFacialMocap shortens Left and Right, but not in the four shapes that move sideways."""
     sideways = name in ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
     if dialect.full_names or sideways or not name.endswith(("Left", "Right")):

@@ -1,6 +1,8 @@
 """`BlendshapeFrame` as one ZeroMQ message: topic `face/1 `, then msgpack. No I/O.
 
-The version is part of the topic, so a subscriber of another version simply sees nothing.
+The version is part of the topic, so a subscriber of another version simply sees nothing. Within a
+version fields are only ever appended: who knows fewer passes over the rest. docs/wire.md is this
+file for people; docs/wire-vectors.json holds messages as bytes.
 """
 
 from typing import Annotated
@@ -10,9 +12,11 @@ import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from firmware_host.errors import ProtocolError
+from firmware_host.samples import Floats
 
 TOPIC = b"face/1 "
 _WEIGHTS_BYTES = 4 * len(ARKIT_NAMES)
+FULL_CONFIDENCE = 255
 
 
 class FaceMessage(msgspec.Struct, frozen=True, array_like=True):
@@ -21,6 +25,8 @@ class FaceMessage(msgspec.Struct, frozen=True, array_like=True):
     weights: 52 little-endian float32 in canonical order. quat: 4 little-endian float32 wxyz, world
     from head, or empty where unknown. time_ns and newest_ns are the publisher's monotonic clock:
     the tick this face belongs to, and the arrival of the newest sample used (0 where none).
+    shape_confidence: 52 bytes in canonical order, 255 for all of a shape, or empty where unknown;
+    older senders end without it.
     """
 
     source: str
@@ -32,6 +38,7 @@ class FaceMessage(msgspec.Struct, frozen=True, array_like=True):
     quat: bytes
     tracked: bool
     confidence: float
+    shape_confidence: bytes = b""
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -42,7 +49,7 @@ def message_from_frame(
     frame: BlendshapeFrame, source: str, sequence: int, unix_ns: int, newest_ns: int = 0
 ) -> FaceMessage:
     """Pack a frame for publishing."""
-    quat = frame.quat_world_from_head
+    quat, trusted = frame.quat_world_from_head, frame.shape_confidence
     return FaceMessage(
         source=source,
         sequence=sequence,
@@ -53,6 +60,7 @@ def message_from_frame(
         quat=b"" if quat is None else np.asarray(quat, "<f4").tobytes(),
         tracked=frame.tracked,
         confidence=frame.confidence,
+        shape_confidence=b"" if trusted is None else to_bytes(trusted),
     )
 
 
@@ -66,7 +74,19 @@ def frame_from_message(message: FaceMessage) -> BlendshapeFrame:
         ),
         tracked=message.tracked,
         confidence=message.confidence,
+        shape_confidence=_from_bytes(message.shape_confidence),
     )
+
+
+def to_bytes(shares: Floats) -> bytes:
+    """(52,) in [0, 1] as one byte each."""
+    return np.rint(np.clip(shares, 0.0, 1.0) * FULL_CONFIDENCE).astype(np.uint8).tobytes()
+
+
+def _from_bytes(data: bytes) -> Floats | None:
+    if not data:
+        return None
+    return np.frombuffer(data, np.uint8).astype(np.float32) / np.float32(FULL_CONFIDENCE)
 
 
 def encode(message: FaceMessage) -> bytes:
@@ -80,8 +100,10 @@ def decode(data: bytes) -> FaceMessage:
         raise ProtocolError(f"not a face/1 message: it begins with {data[:8]!r}")
     try:
         message = _DECODER.decode(data[len(TOPIC) :])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"not a face/1 message: {error}") from error
     if len(message.quat) not in (0, 16):
         raise ProtocolError(f"face/1: expected a quat of 0 or 16 bytes, got {len(message.quat)}")
+    if (size := len(message.shape_confidence)) not in (0, len(ARKIT_NAMES)):
+        raise ProtocolError(f"face/1: expected 0 or 52 bytes of shape_confidence, got {size}")
     return message

@@ -10,7 +10,7 @@ yawn takes about 6.5 s (Gallup and others 2016, as reported). Sizes are ours.
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES, INDEX
-from dataset_tools.curves import Array, near, rise_and_fall, screen, wander
+from capture.curves import Array, near, rise_and_fall, screen, wander
 from dataset_tools.facs import spread, unit
 
 CHEWING_HZ, CHEWING_SD_HZ = 1.57, 0.37

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import INDEX, MIRROR
+from capture.curves import RATE_HZ, Array, ticks
+from capture.gaze import blink_times, lids
 from dataset_tools import motion
-from dataset_tools.curves import RATE_HZ, Array, ticks
-from dataset_tools.gaze import blink_times, lids
 from dataset_tools.performance import Performance, baseline, trimmed
 
 UPPER_FACE: NDArray[np.int64] = np.array(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES, INDEX, MIRROR
+from capture.curves import RATE_HZ, Array, screen, ticks
+from capture.gaze import blink_times, gaze, lids
 from dataset_tools import actions, emotions, motion
-from dataset_tools.curves import RATE_HZ, Array, screen, ticks
 from dataset_tools.facs import companions
-from dataset_tools.gaze import blink_times, gaze, lids
 from dataset_tools.motion import HeadMotion
 from dataset_tools.speech import Talk, improvised, mouth, timed, with_lips_closed
 from dataset_tools.spelling import Language, Word

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES
-from dataset_tools.curves import Array, near, rise_and_fall, screen
+from capture.curves import Array, near, rise_and_fall, screen
 from dataset_tools.facs import unit
 
 Units = dict[str, float]

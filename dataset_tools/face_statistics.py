@@ -14,7 +14,7 @@ from scipy.signal import find_peaks, peak_widths, welch
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, INDEX
-from dataset_tools.curves import Array
+from capture.curves import Array
 from dataset_tools.performance import Performance
 
 RATE_HZ = 30.0  # some recordings hold no more

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from capture import rotations
 from capture.blendshapes import INDEX
-from dataset_tools.curves import RATE_HZ, Array, events, near, ticks, wander
+from capture.curves import RATE_HZ, Array, events, near, ticks, wander
 
 WALKING_STEPS_HZ, WALKING_SD_HZ = 2.0, 0.13
 RUNNING_STEPS_HZ, RUNNING_SD_HZ = 2 * 84.8 / 60, 2 * 3.6 / 60

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES
+from capture.curves import RATE_HZ, Array
 from dataset_tools.actions import range_of_motion
 from dataset_tools.composition import Composition, compose, recite
-from dataset_tools.curves import RATE_HZ, Array
 from dataset_tools.motion import head_motion
 from dataset_tools.spelling import language as known_language
 from firmware_host.errors import ConfigError, DataError

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES, INDEX, OBSERVABLE, REGIONS
-from dataset_tools.curves import Array
+from capture.curves import Array
 from dataset_tools.face_statistics import FaceStatistics, band_edge_hz, face_statistics
 from dataset_tools.performance import Performance, generate_performance
 from dataset_tools.recordings import read_performance

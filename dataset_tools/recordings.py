@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.curves import Array
 from capture.npz_files import faces_of, read_npz
 from capture.provenance import DataUse, file_sha256
-from dataset_tools.curves import Array
 from dataset_tools.performance import Performance, from_weights
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES, INDEX
-from dataset_tools.curves import Array, near, rise_and_fall
+from capture.curves import Array, near, rise_and_fall
 from dataset_tools.facs import spread
 from dataset_tools.spelling import Language, Word
 from dataset_tools.visemes import PHONES, VISEMES

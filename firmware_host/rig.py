@@ -22,6 +22,9 @@ routine_s = 6.0
 
 [publish]
 faces = "tcp://127.0.0.1:5570"
+
+[[sinks]]                           # programs to drive, docs/avatars.md
+url = "vmc://127.0.0.1:39539"
 """
 
 import re
@@ -141,10 +144,37 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(f"session: expected 0 < lost_after_s <= 3600, got {self.lost_after_s}")
 
 
-class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """ZeroMQ addresses, one PUB socket per stream."""
+USUAL_FACES_PORT = 5570
 
-    faces: str = "tcp://127.0.0.1:5570"
+
+class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """ZeroMQ addresses, one PUB socket per stream (docs/wire.md).
+
+    status, events: "" takes the two ports after that of faces where it is the usual 5570, and
+    publishes nothing of the kind where it is another. key_file, allow: beyond this computer, our
+    keys and the public ones of subscribers.
+    """
+
+    faces: str = f"tcp://127.0.0.1:{USUAL_FACES_PORT}"
+    status: str = ""
+    events: str = ""
+    key_file: str = ""
+    allow: tuple[str, ...] = ()
+
+    @property
+    def status_address(self) -> str:
+        """Where the heartbeat is published; "" nowhere."""
+        return self.status or self._after(1)
+
+    @property
+    def events_address(self) -> str:
+        """Where it is told what happened; "" nowhere."""
+        return self.events or self._after(2)
+
+    def _after(self, ports: int) -> str:
+        place, colon, port = self.faces.rpartition(":")
+        usual = colon and port == str(USUAL_FACES_PORT)
+        return f"{place}:{USUAL_FACES_PORT + ports}" if usual else ""
 
 
 class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,6 +190,7 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     phone: PhoneConfig | None = None
     session: SessionConfig = SessionConfig()
     publish: PublishConfig = PublishConfig()
+    sinks: tuple[dict[str, Any], ...] = ()  # read by capture.sinks.config
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -287,8 +318,9 @@ def _beside(path: Path, device: Named) -> Named:
 def rig_to_dict(rig: Rig) -> dict[str, Any]:
     """Plain values for TOML, which knows no null: what is None is left out."""
     tables: dict[str, Any] = _without_none(msgspec.to_builtins(rig))
-    if not rig.devices:
-        del tables["devices"]
+    for key in ("devices", "sinks"):  # an empty list would forbid to add a table by hand
+        if not tables[key]:
+            del tables[key]
     return tables
 
 

@@ -63,6 +63,8 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
     "predict": Verb("model.cli", "Model", "Write the face of a recorded take to a file."),
     "live": Verb("model.cli", "Model", "Publish the face of a live hub over ZeroMQ."),
+    "drive": Verb("capture.drive_cli", "Model", "Drive avatars with published or recorded faces."),
+    "keys": Verb("capture.drive_cli", "Model", "Make the keys that let faces leave a computer."),
     "export": Verb("model.cli", "Model", "Turn a checkpoint into a network that needs no torch."),
     "render": Verb("viz.cli", "See", "Draw blendshapes on a head: pictures and video."),
     "view": Verb("viz.cli", "See", "Show the live head that somebody publishes."),

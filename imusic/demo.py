@@ -369,9 +369,9 @@ def _render(
     import numpy as np
 
     from capture.sync import aligned_faces
+    from capture.tracks import Track
     from model.predict import opening_of
     from viz.film import render_comparison
-    from viz.tracks import Track
 
     _tell("rendering truth and prediction side by side")
     time_s, weights, quats, tracked = aligned_faces(recording, alignment)

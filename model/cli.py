@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from capture.record_status import Notice
     from model.checkpoint import Checkpoint
     from model.evaluation_report import JudgedTake
-    from model.live import LiveCounts
+    from model.live import LiveCounts, LiveResult
     from model.run_logs import EpochDone
     from model.wearer import Wearer, WearerFacts
 
@@ -313,9 +313,13 @@ def live(
     seconds: Annotated[
         float | None, typer.Option(min=0.1, callback=_finite, help="Stop after so long.")
     ] = None,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(help="Also drive this, as vmc://127.0.0.1:39539; may be repeated."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish the face of a rig over ZeroMQ at 60 Hz until Ctrl-C.
+    """Publish the face of a rig over ZeroMQ at 60 Hz, and drive avatars with it, until Ctrl-C.
 
     The take begins with rest and a routine of head nods, side tilts and turns (`session` in the
     rig); until they are over the published face rests with confidence 0.
@@ -323,10 +327,10 @@ def live(
     Example: imusic live --rig rig.toml --record takes
     """
     import asyncio
-    from dataclasses import asdict
 
     from rich.console import Console
 
+    from capture.sinks.config import sinks_from
     from capture.status_lines import notice_lines
     from firmware_host.rig import read_rig
     from model.live import live as run
@@ -347,11 +351,25 @@ def live(
 
     loaded = _load(checkpoint)
     known = _wearer(wearer, loaded)
-    result = asyncio.run(run(read_rig(rig), loaded, record, seconds, tell, known, notify))
+    worn = read_rig(rig)
+    sinks = sinks_from(sink or (), worn.sinks)
+    result = asyncio.run(run(worn, loaded, record, seconds, tell, known, notify, sinks))
+    _say_live(result, as_json)
+
+
+def _say_live(result: "LiveResult", as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from capture.wire_status import sink_facts, sink_lines
+
     facts: dict[str, Any] = asdict(result.counts)
+    if result.sinks and as_json:
+        facts["sinks"] = sink_facts(result.sinks)
     if result.take is not None:
         facts |= {"take": str(result.take.folder), "reason": result.take.reason}
     _say(facts, as_json)
+    for line in () if as_json else sink_lines(result.sinks):
+        sys.stdout.write(f"{line}\n")
     if result.take is not None and result.take.lost:
         lost = result.take.lost
         typer.echo(f"imusic: the {lost} was lost; the take is complete until then", err=True)

@@ -1,4 +1,4 @@
-"""`imusic live`: transport → predictor → ZeroMQ, one face per tick at 60 Hz, no look-ahead.
+"""`imusic live`: transport → predictor → ZeroMQ and sinks, one face per tick, no look-ahead.
 
 The event loop takes bytes, stamps them and, when a tick is due, predicts and publishes. A replayed
 take is driven by its recorded arrival times instead of the host's clock, so that its faces are
@@ -6,20 +6,27 @@ those of `imusic predict`.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from capture.blendshapes import BlendshapeFrame
+import numpy as np
+
+from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
+from capture.broadcast import Broadcast
 from capture.daemon import record
-from capture.publisher import FacePublisher
+from capture.observability import observability
+from capture.phone_apps import Decoder, decoder
+from capture.phone_faces import PhoneFace
+from capture.phone_source import PhoneSource
 from capture.record_status import Notice, RecordResult
 from capture.recording import read_recording
+from capture.sinks.config import SinkConfig
 from capture.take import TAKE_FILE, Take, read_take
-from capture.wire import encode, message_from_frame
+from capture.wire import to_bytes
+from capture.wire_status import SinkStatus
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError
 from firmware_host.layout import SensorLayout, select
@@ -69,7 +76,7 @@ class LiveFace:
         self,
         rig: Rig,
         checkpoint: Checkpoint,
-        publish: Callable[[bytes], None],
+        out: Broadcast,
         recorded: bool = False,
         wearer: Wearer | None = None,
     ) -> None:
@@ -82,7 +89,7 @@ class LiveFace:
                 "give that slot to a sensor on the bone behind the ear: without it head motion "
                 "cannot be removed, and the face would rest",
             )
-        self._rig, self._checkpoint, self._publish = rig, checkpoint, publish
+        self._rig, self._checkpoint, self._out = rig, checkpoint, out
         self._denoise = open_network(checkpoint)
         session = rig.session
         self._opening = Opening(
@@ -90,6 +97,9 @@ class LiveFace:
         )
         self._postponed, self._wearer = recorded, wearer
         self._driver: Driver | None = None
+        self._worn: tuple[str, ...] = ()
+        self._knowable = np.zeros(len(ARKIT_NAMES), np.float32)
+        self._is_open = False
         self.counts = LiveCounts()
         if rig.devices:
             self._begin(rig.sensor_layout, [_slots(device) for device in rig.devices])
@@ -110,6 +120,7 @@ class LiveFace:
                 self._driver.arrived(event)
         elif isinstance(event, Gap):
             self.counts.lost += event.count
+            self._out.event("gap", samples=event.count)
         elif isinstance(event, Garbage):
             self.counts.garbage_bytes += event.count
 
@@ -129,6 +140,8 @@ class LiveFace:
             corrections=self._corrections,
         )
         self._driver = Driver(predictor)
+        self._worn, self._knowable = worn.names, observability(worn)
+        self._out.event("slots", worn=", ".join(worn.names))
 
     def take_began(self, take: Take) -> None:
         """Rest and routine are where the take's segments say, as `imusic predict` reads them.
@@ -152,12 +165,24 @@ class LiveFace:
         self.counts.busy_s += time.perf_counter() - started
 
     def _send(self, frame: BlendshapeFrame, newest_ns: int) -> None:
-        message = message_from_frame(
-            frame, self._rig.name, self.counts.published, time.time_ns(), newest_ns
-        )
-        self._publish(encode(message))
+        trusted = self._knowable * np.float32(frame.confidence)
+        self._out.face(replace(frame, shape_confidence=trusted), newest_ns)
         self.counts.published += 1
         self.counts.confidence = frame.confidence
+        self._is_open = self._is_open or frame.confidence > 0.0
+
+    def tell(self) -> None:
+        """Publish how it goes."""
+        counts = self.counts
+        self._out.status(
+            state=("live" if self._is_open else "opening") if counts.published else "waiting",
+            faces=counts.published,
+            samples=counts.samples,
+            lost=counts.lost,
+            confidence=counts.confidence,
+            slots=self._worn,
+            shape_confidence=to_bytes(self._knowable),
+        )
 
 
 def _slots(device: DeviceConfig) -> tuple[str, ...]:
@@ -170,6 +195,7 @@ class LiveResult:
 
     counts: LiveCounts
     take: RecordResult | None
+    sinks: tuple[SinkStatus, ...] = ()
 
 
 async def live(
@@ -180,6 +206,7 @@ async def live(
     on_counts: Callable[[LiveCounts], None] | None = None,
     wearer: Wearer | None = None,
     on_notice: Callable[[Notice], None] | None = None,
+    sinks: Sequence[SinkConfig] = (),
 ) -> LiveResult:
     """Drive a face until a device says that it ends, `duration_s` is over, or Ctrl-C.
 
@@ -191,8 +218,10 @@ async def live(
         on_counts: called twice a second.
         wearer: the profile of who wears the sensors; None of a stranger.
         on_notice: called when something happens to a device: lost, refused, back.
+        sinks: programs and files to serve besides publishing (`capture.sinks.config.sinks_from`).
 
     Raises:
+        ImusicError: a sink's file could not be written.
         TransportError: device, phone port or publishing address cannot be opened, or a required
             device is lost for good.
         ConfigError: the rig has a slot that the checkpoint does not know, lacks the reference, or a
@@ -204,26 +233,90 @@ async def live(
         raise ConfigError(
             f"{url}: a replay is not recorded again", "leave out --record: the take exists"
         )
-    with contextlib.closing(FacePublisher(rig.publish.faces)) as publisher:
-        face = LiveFace(rig, checkpoint, publisher.send, record_to is not None, wearer)
+    _check_other(rig, sinks, replayed)
+    with Broadcast(rig.name, rig.publish, sinks) as out:
+        face = LiveFace(rig, checkpoint, out, record_to is not None, wearer)
+        out.event("started")
+
+        def notice(told: Notice) -> None:
+            out.event("device", name=told.device, text=told.text)
+            if on_notice is not None:
+                on_notice(told)
+
+        take = None
         if replayed:
             await _replay(rig, face, duration_s)
-            return LiveResult(face.counts, None)
-        if record_to is None:
-            listening = _listen(rig, face, on_notice)
+        elif record_to is None:
+            listening = _listen_and_look(rig, face, notice, out if _wants_other(sinks) else None)
             await _beside_ticks(face, on_counts, listening, duration_s)
-            return LiveResult(face.counts, None)
-        stop = asyncio.Event()
-        recording = record(
-            rig,
-            record_to,
-            duration_s,
-            (face.listen,),
-            stop,
-            on_take=face.take_began,
-            on_notice=on_notice,
+        else:
+            take = await _beside_recording(rig, face, out, record_to, duration_s, on_counts, notice)
+        out.event("stopped", faces=face.counts.published)
+        return LiveResult(face.counts, take, out.sinks())
+
+
+async def _beside_recording(
+    rig: Rig,
+    face: LiveFace,
+    out: Broadcast,
+    record_to: Path,
+    duration_s: float | None,
+    on_counts: Callable[[LiveCounts], None] | None,
+    notice: Callable[[Notice], None],
+) -> RecordResult | None:
+    def began(take: Take) -> None:
+        face.take_began(take)
+        out.event("take", subject=take.subject)
+
+    stop = asyncio.Event()
+    recording = record(
+        rig,
+        record_to,
+        duration_s,
+        (face.listen,),
+        stop,
+        on_take=began,
+        on_notice=notice,
+        on_face=out.see,
+    )
+    return await _beside_ticks(face, on_counts, recording, stop=stop)
+
+
+def _wants_other(sinks: Sequence[SinkConfig]) -> bool:
+    """Whether a sink shows what a phone sees."""
+    return any(sink.shaping.unfelt == "other" for sink in sinks)
+
+
+def _check_other(rig: Rig, sinks: Sequence[SinkConfig], replayed: bool) -> None:
+    if _wants_other(sinks) and (rig.phone is None or replayed):
+        why = "a replay has no phone" if replayed else "the rig has no [phone]"
+        raise ConfigError(
+            f'a sink wants unfelt = "other", and {why}', 'use unfelt = "idle", or add a phone'
         )
-        return LiveResult(face.counts, await _beside_ticks(face, on_counts, recording, stop=stop))
+
+
+async def _listen_and_look(
+    rig: Rig, face: LiveFace, notice: Callable[[Notice], None], out: Broadcast | None
+) -> None:
+    """Listen to devices and, for `out`, to the phone; the phone may come and go."""
+    if out is None or rig.phone is None:
+        await _listen(rig, face, notice)
+        return
+    read = decoder(rig.phone)
+    async with PhoneSource(rig.phone) as source:
+        looking = asyncio.create_task(_look(source, read, out))
+        try:
+            await _listen(rig, face, notice)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _look(source: PhoneSource, read: Decoder, out: Broadcast) -> None:
+    async for data, arrival_ns in source:
+        for found in read.receive(data, arrival_ns):
+            if isinstance(found, PhoneFace):
+                out.see(found)
 
 
 async def _beside_ticks(
@@ -258,11 +351,11 @@ async def _beside_ticks(
     return None if working.cancelled() else working.result()
 
 
-async def _listen(rig: Rig, face: LiveFace, on_notice: Callable[[Notice], None] | None) -> None:
+async def _listen(rig: Rig, face: LiveFace, notice: Callable[[Notice], None]) -> None:
     def take(link: DeviceLink, event: RigEvent, _: int) -> None:
         face.listen(event)
-        if on_notice is not None and (line := link.notice(event)) is not None:
-            on_notice(Notice(link.name, *line))
+        if (line := link.notice(event)) is not None:
+            notice(Notice(link.name, *line))
 
     async with RigLinks(read_profiles(rig).sources, take) as links:
         await links.follow(rig.session.lost_after_s)
@@ -277,6 +370,7 @@ async def _tick(face: LiveFace, on_counts: Callable[[LiveCounts], None] | None) 
             wait_s = max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S)
         await asyncio.sleep(wait_s)
         face.publish_until(time.monotonic_ns())
+        face.tell()
         if on_counts is not None and time.monotonic() - told > 0.5:
             told = time.monotonic()
             on_counts(face.counts)

@@ -60,9 +60,9 @@ def render(
 
     Example: imusic render face.npz --compare truth.csv --out both.webm
     """
+    from capture.tracks import read_track
     from viz.film import common_stretch, draw_to_file, staged
     from viz.offscreen import prefer_named
-    from viz.tracks import read_track
 
     _check_out(out, (".png", ".webm", ".mp4"), force)
     tracks = [read_track(path) for path in (source, compare) if path is not None]

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from capture.head import Head
+from capture.tracks import Times, Track, facing_camera, most_expressive_s, resample
 from firmware_host.errors import ConfigError
 from viz.offscreen import Prefer, open_renderer
 from viz.scene import Image, Panel, Renderer
-from viz.tracks import Times, Track, facing_camera, most_expressive_s, resample
 from viz.video import VideoWriter, write_png
 
 FPS, SIZE = 30.0, 512

@@ -201,8 +201,8 @@ def test_names_may_be_bytes_and_rows_with_nan_are_lost_faces():
 
 def test_every_reader_of_npz_files_refuses_a_damaged_one(tmp_path):
     from capture.importers import import_samples
+    from capture.tracks import read_track
     from dataset_tools.recordings import read_performance
-    from viz.tracks import read_track
 
     path = tmp_path / "face.npz"
     path.write_bytes(npz_bytes(**faces())[:-40])

@@ -71,13 +71,13 @@ def test_what_was_received_may_be_written_to():
 
 
 def test_the_bytes_on_the_wire_are_those_promised_to_subscribers():
-    # Anyone with msgpack and struct can read it: an array of nine, floats little-endian.
+    # Anyone with msgpack and struct can read it: an array of ten, floats little-endian.
     fields = msgspec.msgpack.decode(encode(A_MESSAGE)[len(b"face/1 ") :])
     assert encode(A_MESSAGE).startswith(b"face/1 ")
     assert fields[:5] == ["imusic", 3, 5, 7, 4]
     assert np.array_equal(np.frombuffer(fields[5], "<f4"), np.linspace(0, 1, 52, dtype="f4"))
     assert np.array_equal(np.frombuffer(fields[6], "<f4"), [1, 0, 0, 0])
-    assert fields[7:] == [True, 1.0]
+    assert fields[7:] == [True, 1.0, b""]
 
 
 def test_one_message_fits_one_network_packet():

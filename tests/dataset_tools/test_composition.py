@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, INDEX, MIRROR
+from capture.curves import RATE_HZ, events, rise_and_fall, ticks, wander
 from dataset_tools import actions, motion
 from dataset_tools.composition import ACTIVITIES, draw_person, plan
-from dataset_tools.curves import RATE_HZ, events, rise_and_fall, ticks, wander
 from dataset_tools.emotions import EMOTIONS, emotion, feelings
 from dataset_tools.facs import COMPANIONS, UNITS, companions, spread, unit
 from dataset_tools.performance import generate_performance, trimmed, with_routine

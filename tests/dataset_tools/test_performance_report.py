@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from capture.blendshapes import ARKIT_NAMES, INDEX, REGIONS
-from dataset_tools.curves import ticks
+from capture.curves import ticks
 from dataset_tools.face_statistics import band_edge_hz, face_statistics
 from dataset_tools.performance import Performance, generate_performance, write_performance
 from dataset_tools.performance_report import compare, report_text, tracked_files, write_report

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capture.blendshapes import ARKIT_NAMES, INDEX
-from dataset_tools.curves import ticks
+from capture.curves import ticks
 from dataset_tools.performance import say
 from dataset_tools.speech import improvised, mouth, timed, with_lips_closed
 from dataset_tools.spelling import built_in

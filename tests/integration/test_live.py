@@ -17,9 +17,10 @@ import pytest
 import zmq
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.observability import observability
 from capture.take import read_take, write_take
 from capture.wire import TOPIC, decode, frame_from_message
-from firmware_host.layout import layout_to_dict
+from firmware_host.layout import FACE_12, layout_to_dict
 from firmware_host.rig import HubConfig, PublishConfig, Rig, SessionConfig, write_rig
 from firmware_host.sensor_profile import Correction
 
@@ -154,6 +155,9 @@ def test_a_replay_publishes_over_zeromq_what_predict_writes(demo_run, tmp_path, 
     np.testing.assert_array_equal([f.time_ns for f in frames], offline["host_ns"][first:])
     np.testing.assert_array_equal(np.stack([f.weights for f in frames]), offline["weights"][first:])
     assert tuple(offline["names"]) == ARKIT_NAMES
+    knowable = observability(FACE_12)
+    for frame in frames[:: len(frames) // 8]:
+        assert frame.shape_confidence == pytest.approx(knowable * frame.confidence, abs=0.003)
 
 
 def test_predict_writes_a_live_link_csv_that_reads_back(demo_run, tmp_path):

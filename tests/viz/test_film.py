@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from capture.blendshapes import INDEX
+from capture.tracks import make_track
 from firmware_host.errors import ConfigError
 from viz.film import LOST, common_stretch, panels_at, render_comparison, staged
-from viz.tracks import make_track
 
 
 def track(name: str, start_s: float = 0.0, seconds: float = 1.0, jaw: float = 0.0, **more):

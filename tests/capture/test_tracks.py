@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from capture.blendshapes import ARKIT_NAMES, INDEX
 from capture.rotations import from_vector, multiply
+from capture.tracks import facing_camera, make_track, most_expressive_s, read_track, resample
 from firmware_host.errors import DataError
-from viz.tracks import facing_camera, make_track, most_expressive_s, read_track, resample
 
 TIMES = np.arange(5) / 10
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 Array = NDArray[np.float64]
 
@@ -32,6 +31,8 @@ def wander(count: int, sigma_s: float, rng: np.random.Generator, columns: int = 
 
     White noise through a Gaussian of `sigma_s`: nothing above 1 / (4 sigma_s) Hz to speak of.
     """
+    from scipy.ndimage import gaussian_filter1d  # slow to load, and live sinks need it seldom
+
     wide = sigma_s * RATE_HZ
     noise = gaussian_filter1d(rng.standard_normal((count, columns)), wide, axis=0, mode="wrap")
     return np.asarray(noise * np.sqrt(2.0 * np.sqrt(np.pi) * wide))

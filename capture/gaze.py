@@ -11,10 +11,9 @@ mean fixation, 30 degrees for weight 1, and a rise that ends more slowly than it
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from capture.blendshapes import ARKIT_NAMES, INDEX
-from dataset_tools.curves import RATE_HZ, Array, events, near, rise_and_fall
+from capture.curves import RATE_HZ, Array, events, near, rise_and_fall
 
 BLINKS_PER_MIN_REST, BLINKS_PER_MIN_TALKING = 17.0, 26.0
 BLINKS_PER_MIN_SPREAD = 0.35  # of the logarithm, over people
@@ -23,7 +22,7 @@ _BLINK_GAP_S = 0.30
 _LONGER = (0.85, 1.25)  # from one blink to the next
 _FIXATION_S, _REFRACTORY_S = 0.9, 0.2
 _SACCADE_SIGMA_S = 0.018
-_FULL_WEIGHT_RAD = float(np.radians(30.0))
+FULL_WEIGHT_RAD = float(np.radians(30.0))
 _EYES_FOLLOW = 0.6  # share of a head turn that the eyes take back to keep looking
 
 
@@ -53,6 +52,8 @@ def gaze(time_s: Array, head_rad: Array, rng: np.random.Generator) -> Array:
 
     head_rad: (M, 3) rotation vectors of the head; eyes turn back against them.
     """
+    from scipy.ndimage import gaussian_filter1d  # slow to load
+
     intensity = np.full(len(time_s), 1.0 / (_FIXATION_S - _REFRACTORY_S))
     jumps = events(intensity, rng, 1.0, _REFRACTORY_S)
     habit = rng.normal((0.0, np.radians(-6.0)), np.radians((3.0, 5.0)))
@@ -60,8 +61,8 @@ def gaze(time_s: Array, head_rad: Array, rng: np.random.Generator) -> Array:
     looked = targets[np.searchsorted(jumps, time_s)]
     looked = gaussian_filter1d(looked, _SACCADE_SIGMA_S * RATE_HZ, axis=0, mode="nearest")
     # Turning about +y is to the wearer's left; about +x is down.
-    aside = (looked[:, 0] - _EYES_FOLLOW * head_rad[:, 1]) / _FULL_WEIGHT_RAD
-    up = (looked[:, 1] + _EYES_FOLLOW * head_rad[:, 0]) / _FULL_WEIGHT_RAD
+    aside = (looked[:, 0] - _EYES_FOLLOW * head_rad[:, 1]) / FULL_WEIGHT_RAD
+    up = (looked[:, 1] + _EYES_FOLLOW * head_rad[:, 0]) / FULL_WEIGHT_RAD
     return looking(aside, up)
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from capture.blendshapes import INDEX
-from dataset_tools.curves import RATE_HZ, ticks
-from dataset_tools.gaze import (
+from capture.curves import RATE_HZ, ticks
+from capture.gaze import (
     BLINKS_PER_MIN_REST,
     BLINKS_PER_MIN_TALKING,
     blink_times,
