@@ -42,7 +42,7 @@ from model.train import judge
 STEPS, BATCH, T_LAST = 2500, 64, 999
 SMALL = DenoiserConfig(width=64, layers=2, heads=4, window=24, gated=False)
 ONE = Variety(0.0, 0.0, 0.0, 0.0, 0.0, twist_rad=0.0)
-RECIPE = Path(__file__).parents[1] / "recipes" / "base.toml"
+RECIPE = Path(__file__).parents[1] / "recipes" / "base-many.toml"
 SEED = 4_000
 
 

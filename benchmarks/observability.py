@@ -32,7 +32,7 @@ from model.sequences import Sequence
 
 LAGS = tuple(range(-60, 61, 6))  # rows at 60 Hz; negative looks ahead
 STRENGTH = 300.0
-RECIPE = Path(__file__).parents[1] / "recipes" / "base.toml"
+RECIPE = Path(__file__).parents[1] / "recipes" / "base-many.toml"
 FACE = tuple(FACE_12.names[i] for i in FACE_12.face_indices)
 SUBSETS: dict[str, tuple[str, ...]] = {
     "11": FACE,

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "base.toml"
+RECIPE = Path(__file__).parents[1] / "recipes" / "base-many.toml"
 _CHILD = """
 import json, resource, sys, time
 from pathlib import Path

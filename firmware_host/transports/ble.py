@@ -179,6 +179,8 @@ class BleTransport:
 
     async def _connect(self, device: "BLEDevice") -> "BleakClient":
         """Connect within `connect_s`, all tries together. The radio must be ours."""
+        from bleak.exc import BleakError
+
         options: dict[str, Any] = {} if self._backend is None else {"backend": self._backend.client}
         client: BleakClient = radio.import_bleak().BleakClient(
             device, self._hung_up, timeout=self._connect_s, **options
@@ -189,7 +191,7 @@ class BleTransport:
                 for _ in range(_TRIES):
                     try:
                         await client.connect()
-                    except radio.import_bleak().exc.BleakError as error:
+                    except BleakError as error:
                         reason = printable(str(error))
                         continue
                     return client

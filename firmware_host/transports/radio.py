@@ -62,7 +62,10 @@ def import_bleak() -> ModuleType:
 
 def radio_errors() -> tuple[type[Exception], ...]:
     """What bleak raises when the radio, the system or the device is the reason."""
-    return (import_bleak().exc.BleakError, OSError, EOFError)  # EOFError: D-Bus hung up
+    import_bleak()
+    from bleak.exc import BleakError
+
+    return (BleakError, OSError, EOFError)  # EOFError: D-Bus hung up
 
 
 def spelled(address: str) -> str | None:

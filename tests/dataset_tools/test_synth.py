@@ -169,7 +169,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(made, plan, tmp_path)
 
 
 def test_a_recipe_gives_its_data_and_nothing_else(tmp_path):
-    plan = plan_of(ROOT / "recipes" / "base.toml", hours=2.0, wearers=7, seed=1)
+    plan = plan_of(ROOT / "recipes" / "base-many.toml", hours=2.0, wearers=7, seed=1)
     assert plan.data.hours == 2.0
     assert (
         Source(person="dao", files="arkit/llv/dao.gesichter", licence="BSD-style (think-biq/LLV)")
