@@ -21,7 +21,7 @@ from capture.operating import Command, Marks, Verb
 from capture.phone_faces import PhoneFace
 from capture.phone_session import PHONE, PhoneSession
 from capture.preflight import DISK, Problem
-from capture.preroll import Call, PreRoll
+from capture.preroll import PreRoll, first_block_ns
 from capture.readiness import Readiness, free_bytes
 from capture.record_options import Control, RecordOptions
 from capture.record_status import Notice, RecordResult, RecordStatus
@@ -364,20 +364,12 @@ class _Session:
         folder = new_take_folder(self._out, self._options.slate)
         number = int(folder.name.rpartition("-")[2])
         calls = self._preroll.hand_over()
-        self._first_block_ns = _first_block_ns(calls)
-        origin: dict[str, Any] = {
-            "kind": "record",
-            "allow_missing": list(self._allowed),
-            "slate": self._options.slate,
-            "slate_take": number,
-        }
-        if self._rig.unserved:
-            origin["unserved"] = list(self._rig.unserved)
+        self._first_block_ns = first_block_ns(calls)
         take = new_take(
             folder.name,
             layout,
             **{
-                "origin": origin | self._rig.session.origin,
+                "origin": self._origin(number) | self._rig.session.origin,
                 "simulated": self._rig.session.simulated,
                 "segments": self._segments(now_ns),
                 "subject": self._rig.session.subject,
@@ -396,6 +388,16 @@ class _Session:
             self._phone.start(self._options.slate, number)
         if self.on_take is not None:
             self.on_take(take)
+
+    def _origin(self, number: int) -> dict[str, Any]:
+        """How the take came to be: what it lacks, and as what it was announced."""
+        unserved = {"unserved": list(self._rig.unserved)} if self._rig.unserved else {}
+        return unserved | {
+            "kind": "record",
+            "allow_missing": list(self._allowed),
+            "slate": self._options.slate,
+            "slate_take": number,
+        }
 
     def _corrections(self, layout: SensorLayout) -> dict[str, Correction]:
         """Those of the slots of the take, kept in it; what is recorded stays as it comes."""
@@ -502,9 +504,3 @@ class _Session:
             left_s=self._guard.left_s,
             marks=self._marks.count,
         )
-
-
-def _first_block_ns(calls: Iterable[Call]) -> int | None:
-    """When the first samples of a take arrived."""
-    events = (arguments[0] for method, arguments, _ in calls if method == "hub_event")
-    return next((e.arrival_ns for e in events if isinstance(e, ImuBlock)), None)

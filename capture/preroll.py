@@ -1,10 +1,12 @@
 """What was heard before a take began, and belongs to it: all of it, or its last seconds. No I/O."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from firmware_host.clock import NS_PER_S
+from firmware_host.samples import ImuBlock
 
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 
@@ -63,3 +65,9 @@ class PreRoll:
         self._lasting.clear()
         self._recent.clear()
         return calls
+
+
+def first_block_ns(calls: Iterable[Call]) -> int | None:
+    """When the first samples among `calls` arrived."""
+    events = (arguments[0] for method, arguments, _ in calls if method == "hub_event")
+    return next((e.arrival_ns for e in events if isinstance(e, ImuBlock)), None)

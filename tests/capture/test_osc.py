@@ -46,7 +46,12 @@ def test_a_bundle_is_its_messages_in_order(sent):
     assert osc.decode(osc.encode_bundle(sent)) == sent
 
 
-@given(messages.filter(lambda message: b"" not in message.arguments))  # it refuses empty blobs
+def _are_told_apart(message):
+    """It refuses empty blobs, and takes the smallest of 32 bits for 64."""
+    return not {b"", -(2**31)} & set(message.arguments)
+
+
+@given(messages.filter(_are_told_apart))
 def test_an_independent_codec_writes_the_same_bytes(message):
     builder = OscMessageBuilder(address=message.address)
     for argument in message.arguments:

@@ -173,6 +173,7 @@ def test_live_serves_sinks_of_the_rig_and_of_the_command_line(program, tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert [sink["url"] for sink in told["sinks"]] == [url, f"csv:{out}"]
-    assert told["sinks"][1]["frames"] == told["published"] > 60
+    assert told["published"] > 60  # of which a sink that comes late skips some, never the clock
+    assert 0.9 * told["published"] < told["sinks"][1]["frames"] <= told["published"]
     assert len(jaws(program)) > 30
     assert len(read_track(out)) > 60
