@@ -122,6 +122,18 @@ def face_strengths(rng: np.random.Generator, spread: float = 0.2, sides: float =
     return np.asarray(np.exp(shared + rng.normal(0.0, sides, len(MIRROR))))
 
 
+def quietness(rng: np.random.Generator) -> Array:
+    """(52,) factors for `on_another_face`: how much of their faces people use, lids excepted.
+
+    Less than those who perform before a camera, by a factor that is log-normal about 0.5 and in
+    [0.2, 1]: what is small is to be read off sensors that are as noisy as ever. The figures are
+    ours.
+    """
+    factors = np.full(len(MIRROR), np.clip(0.5 * np.exp(rng.normal(0.0, 0.4)), 0.2, 1.0))
+    factors[[INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]] = 1.0
+    return factors
+
+
 def with_blinks(
     performance: Performance, rng: np.random.Generator, share: float = 1.0
 ) -> Performance:
@@ -156,13 +168,17 @@ def cut(performance: Performance, rng: np.random.Generator, length_s: float) -> 
 
 
 def varied(
-    performance: Performance, other: Performance, rng: np.random.Generator, length_s: float
+    performance: Performance,
+    other: Performance,
+    rng: np.random.Generator,
+    length_s: float,
+    quiet_share: float = 0.0,
 ) -> Performance:
     """A new performance from real ones, at most `length_s` of their time long.
 
     Cut, mirrored, upper face borrowed or all muscles reassembled, on another face, at another pace,
     with another head, and blinks where the recording may have cleaned them away: each as often as
-    is good for training.
+    is good for training. quiet_share: of the faces, how many show less.
     """
     made = cut(performance, rng, length_s)
     if rng.random() < 0.5:
@@ -173,7 +189,10 @@ def varied(
     elif kind < 0.7:
         made = reassembled(made, (performance, other), rng)
     shift = rng.exponential(0.02, len(MIRROR))
-    made = on_another_face(made, face_strengths(rng), shift)
+    gain = face_strengths(rng)
+    if quiet_share > 0 and rng.random() <= quiet_share:
+        gain = gain * quietness(rng)
+    made = on_another_face(made, gain, shift)
     made = time_warped(made, rng, float(rng.uniform(0.8, 1.25)), 0.08)
     if rng.random() < 0.2:
         made = with_blinks(made, rng, float(rng.uniform(0.2, 0.8)))

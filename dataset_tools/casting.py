@@ -19,13 +19,15 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What virtual wearers perform.
 
     hours and wearers are drawn anew every epoch. generated_share is the part that the built-in
-    generator performs. ict_head is the second head family, below the data folder; empty for none.
+    generator performs. quiet_share: of the others, how many show less of their faces. ict_head is
+    the second head family, below the data folder; empty for none.
     """
 
     sources: tuple[Source, ...] = ()
     held_out: tuple[Source, ...] = ()
     ict_head: str = ""
     generated_share: float = 0.3
+    quiet_share: float = 0.0
     hours: float = 2.0
     sequence_s: float = 30.0
     rate_hz: float = 120.0
@@ -50,7 +52,11 @@ def cast_of(recorded: Sequence[Recorded]) -> Cast:
 
 
 def draw_performance(
-    cast: Cast, generated_share: float, length_s: float, rng: np.random.Generator
+    cast: Cast,
+    generated_share: float,
+    length_s: float,
+    rng: np.random.Generator,
+    quiet_share: float = 0.0,
 ) -> tuple[str, Performance]:
     """(person, performance) of about `length_s` with rest and routine in front.
 
@@ -63,5 +69,5 @@ def draw_performance(
         own = [r.performance for r in cast.recorded if r.person == person]
         first = own[int(rng.integers(len(own)))]
         other = cast.recorded[int(rng.integers(len(cast.recorded)))].performance
-        performance = varied(first, other, rng, length_s)
+        performance = varied(first, other, rng, length_s, quiet_share)
     return person, with_routine(performance, int(rng.integers(1 << 31)))

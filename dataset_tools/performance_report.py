@@ -15,7 +15,7 @@ from dataset_tools.recordings import read_performance
 from firmware_host.errors import DataError
 from viz.scene import Image
 
-# Tracked recordings under which trained weights may ship (see recipes/base.toml), below
+# Tracked recordings under which trained weights may ship (see recipes/base-many.toml), below
 # IMUSIC_DATA. Animated faces are left out: they hold ten shapes, mirrored and cleaned.
 TRACKED = (
     "arkit/alexdjulin/alex_rom_*.csv",

@@ -58,7 +58,9 @@ class Studio:
         rng = np.random.default_rng((self.plan.seed, 1, number))
         wearer_number = int(rng.integers(self.plan.wearers))
         data = self.plan.data
-        person, worn = draw_performance(self.cast, data.generated_share, data.sequence_s, rng)
+        person, worn = draw_performance(
+            self.cast, data.generated_share, data.sequence_s, rng, data.quiet_share
+        )
         wearer = self.families.wearer(np.random.default_rng((self.plan.seed, 2, wearer_number)))
         return person, wearer_number, worn, wearer
 

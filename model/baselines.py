@@ -26,31 +26,35 @@ class Ridge:
     coefficients: Floats
     intercept: Floats
     strength: float
+    lags: tuple[int, ...] = LAGS
 
     def predict(self, features: Floats) -> Floats:
         """(T, F) features → (T, 52) change from rest."""
-        return np.asarray(lagged(features) @ self.coefficients + self.intercept, np.float32)
+        seen = lagged(features, self.lags)
+        return np.asarray(seen @ self.coefficients + self.intercept, np.float32)
 
 
-def lagged(features: Floats) -> Floats:
+def lagged(features: Floats, lags: tuple[int, ...] = LAGS) -> Floats:
     """(T, F) → (T, L · F): each row beside earlier ones; the first row repeated at the start."""
     rows = np.arange(len(features))
-    return np.concatenate([features[np.maximum(rows - lag, 0)] for lag in LAGS], axis=1)
+    return np.concatenate([features[np.maximum(rows - lag, 0)] for lag in lags], axis=1)
 
 
-def fit_ridge(sequences: Collection[Sequence], every: int = 3) -> Ridge:
+def fit_ridge(
+    sequences: Collection[Sequence], every: int = 3, lags: tuple[int, ...] = LAGS
+) -> Ridge:
     """Fit on every `every`-th row; the strength is chosen by leaving people out in turn."""
     people = sorted({s.person for s in sequences})
-    sums = {p: _moments([s for s in sequences if s.person == p], every) for p in people}
+    sums = {p: _moments([s for s in sequences if s.person == p], every, lags) for p in people}
     total = _added(list(sums.values()))
     if len(people) < 2:
-        return _solve(total, _STRENGTHS[len(_STRENGTHS) // 2])
+        return _solve(total, _STRENGTHS[len(_STRENGTHS) // 2], lags)
     errors = np.zeros(len(_STRENGTHS))
     for person in people:
         rest = _added([sums[p] for p in people if p != person])
         for i, strength in enumerate(_STRENGTHS):
-            errors[i] += _squared_error(_solve(rest, strength), sums[person])
-    return _solve(total, _STRENGTHS[int(np.argmin(errors))])
+            errors[i] += _squared_error(_solve(rest, strength, lags), sums[person])
+    return _solve(total, _STRENGTHS[int(np.argmin(errors))], lags)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,10 +66,10 @@ class _Moments:
     yy: NDArray[np.floating]
 
 
-def _moments(sequences: Collection[Sequence], every: int) -> _Moments:
+def _moments(sequences: Collection[Sequence], every: int, lags: tuple[int, ...]) -> _Moments:
     parts = []
     for sequence in sequences:
-        x = lagged(np.asarray(sequence.features, np.float32))[::every]
+        x = lagged(np.asarray(sequence.features, np.float32), lags)[::every]
         x = np.clip(np.concatenate((x, np.ones((len(x), 1), np.float32)), axis=1), -20.0, 20.0)
         y = np.asarray(sequence.change, np.float32)[::every]
         parts.append(_Moments(x.T @ x, x.T @ y, (y**2).sum(axis=0)))
@@ -80,11 +84,12 @@ def _added(parts: Collection[_Moments]) -> _Moments:
     )
 
 
-def _solve(moments: _Moments, strength: float) -> Ridge:
+def _solve(moments: _Moments, strength: float, lags: tuple[int, ...]) -> Ridge:
     penalty = np.full(len(moments.xx), strength)
     penalty[-1] = 1e-6  # the intercept is free
     solution = np.linalg.solve(moments.xx + np.diag(penalty), moments.xy)
-    return Ridge(solution[:-1].astype(np.float32), solution[-1].astype(np.float32), strength)
+    slopes, intercept = solution[:-1].astype(np.float32), solution[-1].astype(np.float32)
+    return Ridge(slopes, intercept, strength, lags)
 
 
 def _squared_error(ridge: Ridge, moments: _Moments) -> float:

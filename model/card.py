@@ -16,15 +16,16 @@ CARD_FILE = "README.md"
 _HEAD = """# Model card: {name}
 
 A causal Transformer denoiser that turns a window of face IMU features into the 52 ARKit
-blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters,
-{window} rows of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the
-features and, beside them, what a Kalman filter through the wearer's site responses makes of them
+blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters in
+{members} members whose mean is the answer (ridge regression has {linear:.0%} of it), {window} rows
+of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the features and,
+beside them, what a Kalman filter through the wearer's site responses makes of them
 (`belief.safetensors`: the prior over virtual wearers; or a profile by `imusic adapt`); a gate per
 shape says how much of the filter's answer it keeps.
 
 - **Sensors**: layout `{layout}`, {slots} slots including the rigid `{reference}`. Fewer may be
   worn; the reference must be.
-- **Made by**: {software}, `imusic train` with the recipe in `checkpoint.json` (seed {seed}).
+- **Made by**: {software}, `imusic train` with the recipe in `checkpoint.json`.
 - **Licence**: that of this repository.
 - **Network**: `denoiser.onnx`, SHA-256 `{sha}`.
 
@@ -37,8 +38,9 @@ intends, and not for identifying anyone.
 _TRAINING = """
 ## What it was trained on
 
-Virtual wearers only. Every epoch {hours:g} h of performances on wearers drawn anew; places,
-mounting, skin, chips and what befalls them differ. Heads: {families}.
+Virtual wearers only. Every epoch {hours:g} h of performances of {sequence_s:g} s, each on a wearer
+drawn anew (recipe `{name}`, seed {seed}); places, mounting, skin, chips and what befalls them
+differ. Heads: {families}.
 
 1. `pretrain`: {pretrain}; {generated:.0%} of the performances are
    generated, the others are the recordings below, cut, warped, mirrored and recombined.
@@ -48,7 +50,15 @@ mounting, skin, chips and what befalls them differ. Heads: {families}.
 Of all sequences, {enrolled:.0%} are worn by somebody who was enrolled before, {redonned:.0%} of
 those with sensors put on anew since. Of all epochs, the one whose network served the people held
 out best was kept.
+"""
 
+_JOINED = """
+## {count} trainings
+
+Each met its own virtual wearers; their answers are averaged (`imusic join`).
+"""
+
+_DATA = """
 | person | licence | recordings | SHA-256, first 12 digits |
 |---|---|---|---|
 """
@@ -88,34 +98,46 @@ def model_card(facts: "CheckpointFacts", parameters: int) -> str:
     head = _HEAD.format(
         name=facts.name,
         parameters=parameters / 1e6,
+        members=facts.recipe["denoiser"].get("members", 1),
+        linear=facts.recipe["denoiser"].get("linear_share", 0.0),
         window=facts.window,
         steps=facts.diffusion.num_inference_steps,
         layout=facts.layout["name"],
         slots=len(facts.layout["slots"]),
         reference=facts.layout["reference"],
         software=facts.software,
-        seed=facts.recipe["seed"],
         sha=facts.onnx_sha256,
     )
-    return head + _training(facts) + _accuracy(facts) + _LIMITS
+    return head + _trainings(facts) + _accuracy(facts) + _LIMITS
 
 
-def _training(facts: "CheckpointFacts") -> str:
-    data = facts.recipe["data"]
+def _trainings(facts: "CheckpointFacts") -> str:
+    if not facts.joined:
+        text = _training(facts.recipe)
+    else:
+        texts = [_training(recipe).replace("## What it", "### What it") for recipe in facts.joined]
+        text = _JOINED.format(count=len(texts)) + "".join(texts)
+    return text + _DATA + "".join(_data_rows(facts.data))
+
+
+def _training(recipe: dict[str, Any]) -> str:
+    data = recipe["data"]
     families = "people of our own head"
     if data["ict_head"]:
         families += ",\nrandom identities of the ICT-FaceKit head, and blends of both"
-    text = _TRAINING.format(
+    return _TRAINING.format(
+        name=recipe["name"],
+        seed=recipe["seed"],
+        sequence_s=data["sequence_s"],
         hours=data["hours"],
         families=families,
         generated=data["generated_share"],
-        pretrain=_stage(facts.recipe["pretrain"]),
-        refine=_stage(facts.recipe["refine"]),
-        refine_generated=facts.recipe["refine_generated_share"],
-        enrolled=facts.recipe["wearer"]["enrolled_share"],
-        redonned=facts.recipe["wearer"]["redonned_share"],
+        pretrain=_stage(recipe["pretrain"]),
+        refine=_stage(recipe["refine"]),
+        refine_generated=recipe["refine_generated_share"],
+        enrolled=recipe["wearer"]["enrolled_share"],
+        redonned=recipe["wearer"]["redonned_share"],
     )
-    return text + "".join(_data_rows(facts.data))
 
 
 def _stage(stage: dict[str, Any]) -> str:

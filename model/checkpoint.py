@@ -39,7 +39,8 @@ class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     target_scale, rest_weights: 52 numbers in canonical order; the network speaks change from rest
     divided by target_scale, and rest_weights is the prior for a person's resting face.
-    baselines_sha256, belief_sha256: set by `save_checkpoint`.
+    joined: where several checkpoints answer together, the recipe of each; `recipe` is then the
+    first, with as many members. baselines_sha256, belief_sha256: set by `save_checkpoint`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class CheckpointFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     data: tuple[DataUse, ...]
     onnx_sha256: str
     recipe: dict[str, Any]
+    joined: tuple[dict[str, Any], ...] = ()
     validation: dict[str, float] = {}
     simulated: bool = True
     software: str = ""

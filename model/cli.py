@@ -105,6 +105,30 @@ def export(
 
 
 @app.command()
+def join(
+    checkpoints: Annotated[list[Path], typer.Argument(help="Checkpoint folders, two or more.")],
+    out: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],
+    name: Annotated[str, typer.Option(help="What to call it.")] = "joined",
+    data: DataOption = Path("../shared/data"),
+) -> None:
+    """Let checkpoints that were trained apart answer together: their mean errs less than each.
+
+    Example: imusic join runs/a/checkpoint runs/b/checkpoint --out runs/both
+    """
+    _need_torch()
+    from capture.take import software
+    from model.export import write_checkpoint
+    from model.join import join as joined
+    from model.join import recipes_of
+
+    if out.exists():
+        raise ConfigError(f"{out} exists already", "choose another name; nothing is overwritten")
+    trained, recipe = joined(checkpoints, name, data)
+    write_checkpoint(trained, recipe, out, software(), recipes_of(checkpoints))
+    sys.stdout.write(f"{out}\n")
+
+
+@app.command()
 def predict(
     take: Annotated[Path, typer.Argument(help="Take folder.")],
     out: Annotated[Path, typer.Option(help="FILE.npz or FILE.csv (Live Link).")],

@@ -13,7 +13,8 @@ class DenoiserConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Size of the network. `window` is in rows at 60 Hz.
 
     gated: the filter's estimates follow the features, and a gate per shape says how much of them
-    the answer begins with.
+    the answer begins with. members: networks of this size that learn apart and answer together.
+    linear_share: how much of the answer is that of ridge regression, smoothed (`model.ensemble`).
     """
 
     width: int = 128
@@ -22,15 +23,21 @@ class DenoiserConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     window: int = 64
     dropout: float = 0.1
     gated: bool = True
+    members: int = 1
+    linear_share: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.width, self.layers, self.heads, self.window) < 1:
-            raise ValueError("denoiser: width, layers, heads and window must be at least 1")
+        if min(self.width, self.layers, self.heads, self.window, self.members) < 1:
+            raise ValueError(
+                "denoiser: width, layers, heads, window and members must be at least 1"
+            )
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"denoiser: width must be a multiple of 2 x heads = {2 * self.heads}, "
                 f"got {self.width}"
             )
+        if not 0 <= self.linear_share <= 1:
+            raise ValueError(f"denoiser: linear_share must be in [0, 1], got {self.linear_share}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"denoiser: dropout must be in [0, 1), got {self.dropout}")
 

@@ -130,7 +130,9 @@ def draw_sequences(
     count = max(1, round(config.hours * 3600 / config.sequence_s))
     cast, out = cast_of(recorded), []
     for i in range(count):
-        person, worn = draw_performance(cast, config.generated_share, config.sequence_s, rng)
+        person, worn = draw_performance(
+            cast, config.generated_share, config.sequence_s, rng, config.quiet_share
+        )
         rate_hz = config.rate_hz * float(rng.choice([1.0, 1.0, 5 / 3]))
         wearer = families.wearer(rng)
         if met is None:
@@ -166,18 +168,20 @@ def _known(
     if rng.random() >= met.config.enrolled_share:
         return met.belief.responses, wearer
     length_s = float(rng.uniform(*met.config.enrolment_s))
-    performance = _exercise(cast, length_s, rng)
+    performance = _exercise(cast, length_s, rng, config.quiet_share)
     responses = enrol(wearer, met.belief.responses, performance, config.rate_hz, rng)
     if rng.random() < met.config.redonned_share:
         wearer = donned_again(wearer, rng)
     return responses, wearer
 
 
-def _exercise(cast: Cast, length_s: float, rng: np.random.Generator) -> Performance:
+def _exercise(
+    cast: Cast, length_s: float, rng: np.random.Generator, quiet_share: float
+) -> Performance:
     """What somebody performs to be enrolled: a range of motion, or what people perform anyway."""
     if rng.random() < 0.5:
         return with_routine(exercise(int(rng.integers(1 << 31)), length_s), int(rng.integers(9999)))
-    return draw_performance(cast, 0.3, length_s, rng)[1]
+    return draw_performance(cast, 0.3, length_s, rng, quiet_share)[1]
 
 
 def enrol(

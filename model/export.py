@@ -16,13 +16,24 @@ from firmware_host.layout import LAYOUTS, layout_to_dict
 from model.card import CARD_FILE, model_card
 from model.checkpoint import CheckpointFacts, load_checkpoint, save_checkpoint
 from model.config import Recipe
-from model.denoiser import WEIGHTS, Denoiser
+from model.denoiser import WEIGHTS
+from model.ensemble import Ensemble
+from model.features import feature_count
 from model.kalman import input_count
 from model.train import Trained
 
 
-def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: str) -> None:
-    """Write a whole checkpoint with its model card into `folder` (created)."""
+def write_checkpoint(
+    trained: Trained,
+    recipe: Recipe,
+    folder: Path,
+    software: str,
+    joined: tuple[dict[str, Any], ...] = (),
+) -> None:
+    """Write a whole checkpoint with its model card into `folder` (created).
+
+    joined: the recipes of those that answer together, where there are several.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     onnx = folder / "denoiser.onnx"
     export_onnx(trained.denoiser, onnx)
@@ -39,6 +50,7 @@ def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: s
         data=tuple(r.use for r in trained.recorded),
         onnx_sha256=file_sha256(onnx),
         recipe=msgspec.to_builtins(recipe),
+        joined=joined,
         validation=trained.validation,
         software=software,
     )
@@ -47,9 +59,9 @@ def write_checkpoint(trained: Trained, recipe: Recipe, folder: Path, software: s
     (folder / CARD_FILE).write_text(model_card(facts, parameters), encoding="utf-8")
 
 
-def export_onnx(denoiser: Denoiser, path: Path) -> None:
+def export_onnx(denoiser: Ensemble, path: Path) -> None:
     """Export with a batch of one: inputs xt, t, features; output x0."""
-    window, features = denoiser.window, len(denoiser.feature_mean)
+    window, features = denoiser.window, len(denoiser.first.feature_mean)
     example = (torch.zeros(1, window, WEIGHTS), torch.zeros(1), torch.zeros(1, window, features))
     with warnings.catch_warnings():
         # The exporter uses names of its own library that are about to go.
@@ -83,7 +95,7 @@ def _forget_whence(path: Path) -> None:
     onnx.save(network, path)
 
 
-def load_denoiser(folder: Path) -> Denoiser:
+def load_denoiser(folder: Path) -> Ensemble:
     """The network of a checkpoint folder, from its safetensors.
 
     Raises:
@@ -91,7 +103,8 @@ def load_denoiser(folder: Path) -> Denoiser:
     """
     facts = load_checkpoint(folder).facts
     recipe = msgspec.convert(facts.recipe, Recipe)
-    network = Denoiser(input_count(LAYOUTS[recipe.layout]), recipe.denoiser)
+    layout = LAYOUTS[recipe.layout]
+    network = Ensemble(input_count(layout), feature_count(layout), recipe.denoiser)
     path = folder / "denoiser.safetensors"
     try:
         network.load_state_dict(load_file(path))

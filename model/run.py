@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from model.baselines import fit_ridge
 from model.config import Recipe, StageConfig
-from model.denoiser import Denoiser
 from model.diffusion import cosine_alphas_cumprod
+from model.ensemble import Answers, Ensemble, linear_lags
 from model.epochs import EpochPlan, layout_of
 from model.features import feature_count
 from model.kalman import input_count
@@ -50,6 +51,7 @@ class Run:
         self._raw = feature_count(layout_of(recipe))
         self._denoiser = _fresh(recipe)
         _set_scales(self._denoiser, first)
+        _set_linear(self._denoiser, first)
         self._denoiser.to(ranks.device)
         self._averaged = {k: v.clone() for k, v in self._denoiser.state_dict().items()}
         self._best, self._best_score = self._averaged, -math.inf
@@ -58,9 +60,9 @@ class Run:
         signal = cosine_alphas_cumprod(recipe.diffusion.num_train_timesteps)
         self._alphas_cumprod = torch.from_numpy(signal).float().to(ranks.device)
         # Shared gradients where there is more than one process, else the network itself.
-        self._shared: torch.nn.Module = self._denoiser
+        self._shared: torch.nn.Module = Answers(self._denoiser)
         if ranks.count > 1:
-            self._shared = DistributedDataParallel(self._denoiser, broadcast_buffers=False)
+            self._shared = DistributedDataParallel(self._shared, broadcast_buffers=False)
         self.done = 0
 
     def _fresh_optimiser(self) -> torch.optim.Optimizer:
@@ -120,11 +122,12 @@ class Run:
                 share = self._loss(part, stage) / len(parts)
                 share.backward()  # type: ignore[no-untyped-call]
             loss += share.detach()
-        torch.nn.utils.clip_grad_norm_(self._denoiser.parameters(), _LONGEST_GRADIENT)
+        for member in self._denoiser.members:
+            torch.nn.utils.clip_grad_norm_(member.parameters(), _LONGEST_GRADIENT)
         self._optimiser.step()
         for key, value in self._denoiser.state_dict().items():
             self._averaged[key].lerp_(value, 1.0 - stage.ema_decay)
-        return loss
+        return loss / len(self._denoiser.members)
 
     def _drawn(
         self, stage: StageConfig, sequences: list[Sequence], rng: np.random.Generator
@@ -140,10 +143,13 @@ class Run:
     def _loss(self, part: Noised, stage: StageConfig) -> Tensor:
         mixed = self._recipe.precision == "bfloat16"
         with torch.autocast(self._ranks.device.type, torch.bfloat16, enabled=mixed):
-            x0 = self._shared(part.xt, part.t, part.features)  # (B, W, 52)
+            answers = self._shared(part.xt, part.t, part.features)  # (M, B, W, 52)
         scale = self._denoiser.target_scale
         # Between equal weight per shape (correlation) and weight by size (absolute error).
-        return loss_of(x0.float(), part.target, stage, (scale / scale.mean()) ** 0.5)
+        weight = (scale / scale.mean()) ** 0.5
+        # A sum, so that each member learns as it would alone.
+        losses = [loss_of(x0.float(), part.target, stage, weight) for x0 in answers]
+        return torch.stack(losses).sum()
 
     def _exchange(self, now: bool) -> AbstractContextManager[None]:
         """Whether the gradients of this part complete a step and go round."""
@@ -177,31 +183,40 @@ class Run:
             self._best_score = score
             self._best = {k: v.clone() for k, v in self._averaged.items()}
 
-    def averaged(self) -> Denoiser:
+    def averaged(self) -> Ensemble:
         """The latest averaged network, in eval mode where the run computes."""
         return self._network(self._averaged).to(self._ranks.device)
 
-    def best(self) -> Denoiser:
+    def best(self) -> Ensemble:
         """The network that early stopping chose, in eval mode on the CPU."""
         return self._network(self._best)
 
-    def _network(self, state: dict[str, Tensor]) -> Denoiser:
+    def _network(self, state: dict[str, Tensor]) -> Ensemble:
         network = _fresh(self._recipe)
         network.load_state_dict(state)
         return network.eval()
 
 
-def _fresh(recipe: Recipe) -> Denoiser:
-    return Denoiser(input_count(layout_of(recipe)), recipe.denoiser)
+def _fresh(recipe: Recipe) -> Ensemble:
+    layout = layout_of(recipe)
+    return Ensemble(input_count(layout), feature_count(layout), recipe.denoiser)
 
 
-def _set_scales(denoiser: Denoiser, sequences: list[Sequence]) -> None:
+def _set_scales(ensemble: Ensemble, sequences: list[Sequence]) -> None:
     """Normalise inputs and targets by what these sequences hold."""
     seen = np.concatenate([s.inputs()[::10] for s in sequences]).astype(np.float32)
     change = np.concatenate([s.change[::10] for s in sequences]).astype(np.float32)
-    denoiser.feature_mean.copy_(torch.from_numpy(seen.mean(axis=0)))
-    denoiser.feature_scale.copy_(torch.from_numpy(seen.std(axis=0).clip(min=0.02)))
-    denoiser.target_scale.copy_(torch.from_numpy(change.std(axis=0).clip(min=_SMALLEST_SCALE)))
+    ensemble.set_scales(
+        torch.from_numpy(seen.mean(axis=0)),
+        torch.from_numpy(seen.std(axis=0).clip(min=0.02)),
+        torch.from_numpy(change.std(axis=0).clip(min=_SMALLEST_SCALE)),
+    )
+
+
+def _set_linear(ensemble: Ensemble, sequences: list[Sequence]) -> None:
+    """Fit what `linear_share` of the answer comes from."""
+    if ensemble.linear_share > 0:
+        ensemble.linear.set_ridge(fit_ridge(sequences, lags=linear_lags(ensemble.window)))
 
 
 def _schedule(progress: float) -> float:

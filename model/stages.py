@@ -9,8 +9,9 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from model.config import DiffusionConfig, StageConfig
-from model.denoiser import WEIGHTS, Denoiser
+from model.denoiser import WEIGHTS
 from model.diffusion import add_noise
+from model.ensemble import Ensemble
 from model.sequences import Sequence
 
 # Half the batch trains at pure noise, where sampling starts; half of that with the noise at zero,
@@ -106,7 +107,7 @@ def loss_of(x0: Tensor, target: Tensor, stage: StageConfig, shape_weight: Tensor
 
 @torch.no_grad()
 def predict_sequence(
-    denoiser: Denoiser, inputs: np.ndarray, num_train_timesteps: int
+    denoiser: Ensemble, inputs: np.ndarray, num_train_timesteps: int
 ) -> np.ndarray:
     """One-step estimate of the scaled change (T, 52): for validation, not for live use.
 
@@ -117,7 +118,7 @@ def predict_sequence(
     padded = np.concatenate((np.repeat(inputs[:1], window, axis=0), inputs))
     ends = np.arange(window + hop, len(padded) + hop, hop).clip(max=len(padded))
     batch = np.stack([padded[end - window : end] for end in ends]).astype(np.float32)
-    seen = torch.from_numpy(batch).to(denoiser.feature_mean.device)
+    seen = torch.from_numpy(batch).to(denoiser.target_scale.device)
     t = torch.full((len(batch),), float(num_train_timesteps - 1), device=seen.device)
     xt = torch.zeros(len(batch), window, WEIGHTS, device=seen.device)
     x0 = denoiser(xt, t, seen).cpu().numpy()

@@ -12,7 +12,7 @@ from dataset_tools.recordings import Recorded, read_sources
 from model.baselines import Ridge, fit_ridge, mean_change
 from model.config import Recipe
 from model.data import belief_of, plain_sequences
-from model.denoiser import Denoiser
+from model.ensemble import Ensemble
 from model.epochs import Drawer, EpochPlan, Epochs, families_for, plans
 from model.kalman import Belief
 from model.metrics import correlation, mae_offset_free, without_offset
@@ -24,14 +24,14 @@ from model.sequences import Sequence
 from model.stages import predict_sequence
 
 Report = Callable[[EpochDone], None]
-_WORN_TIMES = 3  # virtual wearers that each recording held out is judged on
+WORN_TIMES = 3  # virtual wearers that each recording held out is judged on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
     """What training gives: the averaged network and everything a checkpoint says about it."""
 
-    denoiser: Denoiser
+    denoiser: Ensemble
     target_scale: np.ndarray
     rest_weights: np.ndarray
     mean_change: np.ndarray
@@ -87,7 +87,7 @@ def _lead(recipe: Recipe, root: Path, out: Path, report: Report, ranks: Ranks) -
     state = load_state(recipe, uses, ranks.count, out)  # refuses before anything is drawn
     families = families_for(recipe, root)
     belief = belief_of(recorded, families, recipe.wearer.prior_wearers, recipe.seed)
-    validation = plain_sequences(held_out, families, _WORN_TIMES, recipe.seed + 1, belief=belief)
+    validation = plain_sequences(held_out, families, WORN_TIMES, recipe.seed + 1, belief=belief)
     done_before = 0 if state is None else state.epochs_done
     with closing(Drawer(recipe, root, belief, done_before)) as drawer:
         epochs = Epochs(_sending(drawer.draw, ranks))
@@ -158,7 +158,7 @@ def _told(
 
 
 def _trained(
-    best: Denoiser,
+    best: Ensemble,
     recipe: Recipe,
     first: list[Sequence],
     belief: Belief,
@@ -168,12 +168,12 @@ def _trained(
     mean, ridge = mean_change(first), fit_ridge(first)
     rest = np.mean([s.baseline for s in first if s.person != "generated"] or [first[0].baseline], 0)
     scored = judge_network(best, validation, recipe)
-    scored |= {f"ridge_{k}": v for k, v in _judge_ridge(ridge, validation).items()}
+    scored |= {f"ridge_{k}": v for k, v in judge_ridge(ridge, validation).items()}
     scale = best.target_scale.numpy()
     return Trained(best, scale, rest, mean, ridge, belief, recorded, scored)
 
 
-def judge_network(network: Denoiser, sequences: list[Sequence], recipe: Recipe) -> dict[str, float]:
+def judge_network(network: Ensemble, sequences: list[Sequence], recipe: Recipe) -> dict[str, float]:
     """`judge` on what a network predicts in one step."""
     scale = network.target_scale.cpu().numpy()
     steps = recipe.diffusion.num_train_timesteps
@@ -202,5 +202,6 @@ def judge(sequences: list[Sequence], predict: Callable[[Sequence], np.ndarray]) 
     return {"r": float(r), "offset_free_ratio": float(ratio)}
 
 
-def _judge_ridge(ridge: Ridge, sequences: list[Sequence]) -> dict[str, float]:
+def judge_ridge(ridge: Ridge, sequences: list[Sequence]) -> dict[str, float]:
+    """`judge` on what ridge predicts."""
     return judge(sequences, lambda s: ridge.predict(np.asarray(s.features, np.float32)))

@@ -66,6 +66,16 @@ def test_a_donor_gives_its_upper_face_and_keeps_its_rest():
     assert np.abs(np.diff(made.weights[:, brow])).max() <= np.abs(np.diff(was)).max() * 1.5 + 0.05
 
 
+def test_quiet_people_move_everything_less_but_close_their_lids():
+    lid, jaw = INDEX["eyeBlinkLeft"], INDEX["jawOpen"]
+    drawn = np.array([augment.quietness(np.random.default_rng(seed)) for seed in range(200)])
+    assert (drawn[:, lid] == 1.0).all()
+    assert (drawn[:, jaw] == drawn[:, INDEX["mouthSmileRight"]]).all()
+    assert drawn[:, jaw].min() >= 0.2
+    assert drawn[:, jaw].max() <= 1.0
+    assert 0.4 < np.median(drawn[:, jaw]) < 0.6
+
+
 def test_blinks_are_added_and_nothing_else():
     take = performance(5, 40.0)
     calm = Performance(take.time_s, 0.1 * take.weights, take.quat_world_from_head, take.tracked)

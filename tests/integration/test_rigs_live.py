@@ -52,7 +52,7 @@ def driven(tmp_path_factory):
     async def play(rig):
         async with (
             on_cable(witmotion(60.0, 1), tmp / "a") as cable,
-            on_cable(hub(5.0, (BONE, RIGHT), seed=3, drift_ppm=40.0), tmp / "b"),
+            on_cable(hub(4.0, (BONE, RIGHT), seed=3, drift_ppm=40.0), tmp / "b"),
         ):
             driving = asyncio.create_task(
                 live(rig, load_checkpoint(), tmp / "takes", on_notice=lambda n: told.append(n.text))
@@ -85,7 +85,7 @@ def driven(tmp_path_factory):
 def test_the_face_of_two_devices_is_that_of_their_take(driven):
     frames, folder = driven
     offline = predict_take(folder, load_checkpoint())
-    assert same_faces(frames, offline) > 200
+    assert same_faces(frames, offline) > 150
     shares = {round(11 * float(confidence)) for confidence in offline.confidence}
     assert shares == {0, 1, 2}  # slots heard, of eleven on the face
 
@@ -94,7 +94,7 @@ def test_a_replay_of_two_devices_is_their_take_again(driven):
     _, folder = driven
     recording = read_recording(folder)
     assert [track.name for track in recording.tracks] == ["left", "bone"]
-    rig = Rig(hub=HubConfig(url=f"replay:{folder},speed=5"), publish=publishing())
+    rig = Rig(hub=HubConfig(url=f"replay:{folder},speed=20"), publish=publishing())
     with zmq.Context() as context, context.socket(zmq.SUB) as sub:
         sub.set(zmq.SUBSCRIBE, TOPIC)
         sub.set(zmq.LINGER, 0)

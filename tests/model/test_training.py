@@ -23,6 +23,7 @@ from model.config import (
 )
 from model.denoiser import Denoiser
 from model.diffusion import cosine_alphas_cumprod
+from model.ensemble import Answers, Ensemble, Linear, linear_lags
 from model.export import load_denoiser, write_checkpoint
 from model.features import feature_count
 from model.kalman import ESTIMATED, input_count
@@ -31,7 +32,9 @@ from model.sequences import Sequence
 from model.stages import add_drawn_noise, draw_batch, drop_experts, loss_of, predict_sequence
 from model.train import train
 
-SMALL = DenoiserConfig(width=16, layers=2, heads=2, window=12, dropout=0.0)
+SMALL = DenoiserConfig(
+    width=16, layers=2, heads=2, window=12, dropout=0.0, members=2, linear_share=0.25
+)
 RAW, WIDTH = feature_count(FACE_12), input_count(FACE_12)
 
 
@@ -39,6 +42,14 @@ def network(seed: int = 0) -> Denoiser:
     torch.manual_seed(seed)
     made = Denoiser(WIDTH, SMALL)
     torch.nn.init.normal_(made.to_weights.weight, std=0.1)  # a fresh one answers zero
+    return made.eval()
+
+
+def ensemble(seed: int = 0) -> Ensemble:
+    torch.manual_seed(seed)
+    made = Ensemble(WIDTH, RAW, SMALL)
+    for member in made.members:
+        torch.nn.init.normal_(member.to_weights.weight, std=0.1)
     return made.eval()
 
 
@@ -98,6 +109,41 @@ def test_gradients_reach_every_parameter():
     assert silent == []
 
 
+def test_members_begin_differently_and_the_answer_is_their_mean():
+    made, (xt, t, seen) = ensemble(), inputs()
+    made.linear.intercept.fill_(2.0)
+    for member in made.members:
+        member.target_scale.fill_(0.5)
+    answers = Answers(made)(xt, t, seen)
+    assert answers.shape == (2, 2, 12, 52)
+    assert (answers[0] - answers[1]).abs().mean() > 0.01
+    torch.testing.assert_close(answers[1], made.members[1](xt, t, seen))
+    torch.testing.assert_close(made(xt, t, seen), 0.75 * answers.mean(dim=0) + 0.25 * 2.0 / 0.5)
+
+
+def test_the_linear_member_is_ridge_over_the_last_rows():
+    data = sequences(4, 300)
+    ridge = fit_ridge(data, every=1, lags=linear_lags(12))
+    line = Linear(RAW, 12)
+    line.set_ridge(ridge)
+    rows = np.asarray(data[0].inputs(40, 52), np.float32)
+    said = line(torch.from_numpy(rows)[None])[0].numpy()
+    plain = ridge.predict(rows[:, :RAW])
+    shares = 0.4 * 0.6 ** np.arange(8) / (1 - 0.6**8)
+    expected = sum(s * plain[np.maximum(np.arange(12) - k, 0)] for k, s in enumerate(shares))
+    np.testing.assert_allclose(said[-1], expected[-1], atol=1e-4)
+    np.testing.assert_allclose(said, expected, atol=1e-4)
+
+
+def test_scales_are_those_of_every_member():
+    made = ensemble()
+    made.set_scales(torch.full((WIDTH,), 1.0), torch.full((WIDTH,), 2.0), torch.full((52,), 3.0))
+    for member in made.members:
+        assert member.feature_mean.unique().tolist() == [1.0]
+        assert member.feature_scale.unique().tolist() == [2.0]
+        assert member.target_scale.unique().tolist() == [3.0]
+
+
 def test_one_small_batch_is_learned_by_heart():
     torch.manual_seed(0)
     made, data = Denoiser(WIDTH, SMALL), sequences(1, 13)
@@ -131,7 +177,7 @@ def test_experts_are_hidden_one_at_a_time_and_about_as_often_as_asked():
 
 
 def test_predicting_a_sequence_gives_a_row_for_every_row():
-    made = network()
+    made = ensemble()
     for rows in (5, 12, 40):
         assert predict_sequence(made, np.zeros((rows, WIDTH), np.float32), 1000).shape == (rows, 52)
 
