@@ -46,11 +46,15 @@ class ClockWatch:
     def take(self, device_ns: int, arrival_ns: int) -> None:
         """One reading; in order of arrival."""
         self._readings.append((device_ns, arrival_ns))
-        while arrival_ns - self._readings[0][1] > WINDOW_S * NS_PER_S:
+        self._forget(arrival_ns)
+
+    def _forget(self, now_ns: int) -> None:
+        while self._readings and now_ns - self._readings[0][1] > WINDOW_S * NS_PER_S:
             self._readings.popleft()
 
-    def problem(self, name: str) -> Problem | None:
-        """What is wrong with the clock; None also where too little was heard of it."""
+    def problem(self, name: str, now_ns: int) -> Problem | None:
+        """What is wrong with the clock; None also where too little was heard of it of late."""
+        self._forget(now_ns)
         if len(self._readings) < MIN_READINGS:
             return None
         device_ns, arrival_ns = np.array(self._readings, np.int64).T
@@ -78,7 +82,9 @@ class SourceWatch:
     def take_block(self, block: ImuBlock, slots: Sequence[str]) -> None:
         """Samples; `slots` names their second axis. A tick that is an arrival tells no clock."""
         self.heard_ns = block.arrival_ns
-        if len(block) and not block.tick_is_arrival:
+        if block.tick_is_arrival:
+            self.clock = ClockWatch()  # whatever clock it had, it is not used any more
+        elif len(block):
             self.clock.take(int(block.tick_us[-1]) * 1000, block.arrival_ns)
         readings = np.concatenate((block.accel_m_s2, block.gyro_rad_s), axis=-1)
         known = np.flatnonzero(np.isfinite(readings).any(axis=(0, 2)))
@@ -100,7 +106,7 @@ class SourceWatch:
             text = f"the {self.name} has been silent for {age_s:.1f} s"
             return [Problem(self.name, text, f"check its link, {allow}")]
         found = [self._silent(slot) for slot in slots if self._is_silent(slot, now_ns)]
-        clock = self.clock.problem(self.name)
+        clock = self.clock.problem(self.name, now_ns)
         return found if clock is None else [*found, clock]
 
     def _is_silent(self, slot: str, now_ns: int) -> bool:

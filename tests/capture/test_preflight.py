@@ -107,6 +107,15 @@ def test_a_source_without_a_clock_is_judged_by_its_arrival_alone():
     assert arrivals.problems(500 * MS, SLOTS) == []
 
 
+def test_a_clock_that_is_given_up_is_not_held_against_its_source():
+    watch = SourceWatch("hub")
+    for i in range(100):
+        watch.take_block(block(0, i * 5 * MS), SLOTS)  # it stands still
+    assert len(watch.problems(500 * MS, SLOTS)) == 1
+    watch.take_block(block(500, 500 * MS, tick_is_arrival=True), SLOTS)
+    assert watch.problems(500 * MS, SLOTS) == []
+
+
 @given(st.lists(st.tuples(st.integers(-(1 << 40), 1 << 40), st.integers(0, 10 * S)), max_size=50))
 def test_whatever_a_phones_clock_says_is_judged(readings):
     watch, now_ns = SourceWatch("phone"), 0

@@ -109,7 +109,7 @@ def test_a_phone_that_comes_late_moves_the_opening_of_face_and_take_alike(cable,
     assert len(here) > 150
     confidence = np.array([frame.confidence for frame in frames])[here]
     np.testing.assert_array_equal(confidence, offline.confidence[there])
-    assert confidence[-1] == 1.0
+    assert confidence.max() == 1.0  # the last ticks may lie behind the last sample
     np.testing.assert_array_equal(
         np.stack([frame.weights for frame in frames])[here], offline.weights[there]
     )
