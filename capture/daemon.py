@@ -28,7 +28,7 @@ from capture.record_status import Notice, RecordResult, RecordStatus
 from capture.recorder import Recorder, State
 from capture.recover import recover
 from capture.signals import signals_set
-from capture.take import Segment, Take, TakeDevice, new_take
+from capture.take import Segment, Take, TakeDevice, new_take, opening
 from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, ImusicError, TransportError
@@ -40,10 +40,7 @@ from firmware_host.samples import HubEnd, HubInfo, ImuBlock
 from firmware_host.sensor_profile import Correction
 from firmware_host.supervisor import DeviceLink, RigLinks
 
-TICK_S = 0.02
-STATUS_EVERY_S = 0.5
-CHECK_EVERY_S = 0.1
-DISK_EVERY_S = 1.0
+TICK_S, CHECK_EVERY_S, STATUS_EVERY_S, DISK_EVERY_S = 0.02, 0.1, 0.5, 1.0
 # The hub starts when it is greeted: a wait for the phone this short is not worth moving the rest.
 PROMPT_S = 0.5
 # How long sources are looked at before a take; well below that.
@@ -438,17 +435,12 @@ class _Session:
         return select(layout, info.slots)
 
     def _segments(self, now_ns: int) -> tuple[Segment, ...]:
-        """Rest and routine, in seconds after the first sample."""
         if self._first_block_ns is None:
             return ()
         waited_s = (now_ns - self._first_block_ns) / NS_PER_S
+        session = self._rig.session
         start_s = round(waited_s, 3) if waited_s > PROMPT_S else 0.0
-        rest_s = start_s + self._rig.session.rest_s
-        routine_s = rest_s + self._rig.session.routine_s
-        rest = Segment("rest", start_s, rest_s)
-        if routine_s == rest_s:
-            return (rest,)
-        return (rest, Segment("routine", rest_s, routine_s))
+        return opening(start_s, session.rest_s, session.routine_s)
 
     async def _finish(self, told: dict[str, Any]) -> RecordResult | None:
         disk, recorder = self._disk, self._recorder

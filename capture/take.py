@@ -90,6 +90,14 @@ def software() -> str:
         return "imusic"
 
 
+def opening(start_s: float, rest_s: float, routine_s: float) -> tuple[Segment, ...]:
+    """Rest, then the routine where there is one, in seconds after the first sample."""
+    rest = Segment("rest", start_s, start_s + rest_s)
+    if not routine_s:
+        return (rest,)
+    return (rest, Segment("routine", rest.end_s, rest.end_s + routine_s))
+
+
 def new_take(
     name: str,
     layout: SensorLayout,
