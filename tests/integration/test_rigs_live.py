@@ -94,7 +94,7 @@ def test_a_replay_of_two_devices_is_their_take_again(driven):
     _, folder = driven
     recording = read_recording(folder)
     assert [track.name for track in recording.tracks] == ["left", "bone"]
-    rig = Rig(hub=HubConfig(url=f"replay:{folder},speed=20"), publish=publishing())
+    rig = Rig(hub=HubConfig(url=f"replay:{folder},speed=5"), publish=publishing())
     with zmq.Context() as context, context.socket(zmq.SUB) as sub:
         sub.set(zmq.SUBSCRIBE, TOPIC)
         sub.set(zmq.LINGER, 0)
