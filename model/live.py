@@ -252,7 +252,8 @@ async def live(
         else:
             take = await _beside_recording(rig, face, out, record_to, duration_s, on_counts, notice)
         out.event("stopped", faces=face.counts.published)
-        return LiveResult(face.counts, take, out.sinks())
+    # Only now have sinks served what was left for them.
+    return LiveResult(face.counts, take, out.sinks())
 
 
 async def _beside_recording(

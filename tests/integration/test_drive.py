@@ -153,7 +153,7 @@ def test_keys_are_made_and_the_public_one_is_told(tmp_path):
 def test_live_serves_sinks_of_the_rig_and_of_the_command_line(program, tmp_path):
     rig = tmp_path / "sim.toml"
     sim = subprocess.Popen(
-        [sys.executable, "-m", "imusic", "sim", "--rig", str(rig), "--seconds", "5"],
+        [sys.executable, "-m", "imusic", "sim", "--rig", str(rig), "--seconds", "90"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -166,14 +166,16 @@ def test_live_serves_sinks_of_the_rig_and_of_the_command_line(program, tmp_path)
         mine = tmp_path / "mine.toml"
         mine.write_text(f'{text}\n[[sinks]]\nurl = "{url}"\nunfelt = "rest"\n', "utf-8")
         out = tmp_path / "live.csv"
-        done = imusic("live", "--rig", mine, "--sink", f"csv:{out}", "--json")
+        done = imusic("live", "--rig", mine, "--sink", f"csv:{out}", "--seconds", 14, "--json")
     finally:
         sim.kill()
         sim.wait()
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert [sink["url"] for sink in told["sinks"]] == [url, f"csv:{out}"]
-    assert told["published"] > 60  # of which a sink that comes late skips some, never the clock
-    assert 0.9 * told["published"] < told["sinks"][1]["frames"] <= told["published"]
-    assert len(jaws(program)) > 30
-    assert len(read_track(out)) > 60
+    # A file gets every face, and is told of when it has them; a program may skip some.
+    # (After eight seconds of opening: a CSV in which all rests holds no face.)
+    assert told["sinks"][1]["frames"] == told["published"] > 10
+    assert len(read_track(out)) == told["published"]
+    assert 0 < told["sinks"][0]["frames"] <= told["published"]
+    assert jaws(program)
