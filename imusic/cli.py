@@ -59,7 +59,7 @@ VERBS: dict[str, Verb] = {
     "synth": Verb("dataset_tools.cli", "Data", "Let virtual wearers perform a data set."),
     "train": Verb("model.cli", "Model", "Train a network on takes and virtual wearers."),
     "join": Verb("model.cli", "Model", "Let networks that were trained apart answer together."),
-    "adapt": Verb("model.cli", "Model", "Learn one wearer from a take in two minutes."),
+    "adapt": Verb("model.enrol_cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
     "predict": Verb("model.cli", "Model", "Write the face of a recorded take to a file."),
     "live": Verb("model.cli", "Model", "Publish the face of a live hub over ZeroMQ."),

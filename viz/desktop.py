@@ -203,10 +203,9 @@ class Window:
     """
 
     def __init__(self, size: int, title: str) -> None:
-        from viz.offscreen import Open3dRenderer, require_open3d
+        from viz.offscreen import Open3dRenderer
 
-        _require_display()
-        require_open3d()
+        require_window()
         self._renderer = Open3dRenderer(
             standard_head(), size, captions=False, visible=True, title=title
         )
@@ -275,6 +274,18 @@ def require_signal(signal: Signal, address: str, seconds: float) -> None:
             "is `imusic live` publishing there?",
             address,
         )
+
+
+def require_window() -> None:
+    """Make sure that a window can be opened here.
+
+    Raises:
+        EnvironmentMissing: there is no display, or Open3D does not work here.
+    """
+    from viz.offscreen import require_open3d
+
+    _require_display()
+    require_open3d()
 
 
 def _require_display() -> None:
