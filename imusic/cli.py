@@ -59,6 +59,7 @@ VERBS: dict[str, Verb] = {
     "synth": Verb("dataset_tools.cli", "Data", "Let virtual wearers perform a data set."),
     "train": Verb("model.cli", "Model", "Train a network on takes and virtual wearers."),
     "join": Verb("model.cli", "Model", "Let networks that were trained apart answer together."),
+    "enrol": Verb("model.enrol_cli", "Model", "Guide a new wearer, and learn the face."),
     "adapt": Verb("model.enrol_cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
     "predict": Verb("model.cli", "Model", "Write the face of a recorded take to a file."),

@@ -22,6 +22,7 @@ import numpy as np
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, MIRROR
+from capture.guide_run import Stage, View
 from capture.guided import Script, Step, script_from_dict
 from viz.desktop import FRAME_S, Screen, Window, require_window
 from viz.scene import Panel
@@ -110,6 +111,24 @@ class PrompterWindow:
             return
         self._told = shown
         self._write(msgspec.json.encode(shown))
+
+    def show(self, view: View) -> None:
+        """Show what a guided session shows."""
+        now_ns = time.monotonic_ns()
+        if view.step is None:
+            self.tell(Shown(caption="That was all. Thank you."))
+        elif view.stage is not Stage.SHOWING:
+            self.tell(Shown(caption=f"{view.stage.value.capitalize()}: {view.step.prompt}"))
+        else:
+            began_ns = now_ns - round(view.since_s * 1e9)
+            if not self._is_shown(view.step.label, began_ns):
+                said = view.step.text or view.step.prompt
+                self.tell(Shown(label=view.step.label, began_ns=began_ns, caption=said))
+
+    def _is_shown(self, label: str, began_ns: int) -> bool:
+        """Whether this step is on already, since about then."""
+        told = self._told
+        return told is not None and told.label == label and abs(told.began_ns - began_ns) < 5e7
 
     def _write(self, line: bytes) -> None:
         assert self._process.stdin is not None
