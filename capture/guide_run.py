@@ -73,7 +73,7 @@ class GuideRun:
 
     def again(self, now_ns: int) -> Marks:
         """Show the step once more; the one before, where this one has not moved yet."""
-        if self.stage in (Stage.READY, Stage.OVER) and self._index == 0:
+        if self.stage in (Stage.READY, Stage.OVER):
             return []
         began_ns = now_ns if self._began_ns is None else self._began_ns
         is_new = not self._told or now_ns < began_ns + round(self._lead_s * NS_PER_S)

@@ -275,7 +275,7 @@ def performed(
     """
     found: list[Performed] = []
     begun: dict[str, int] = {}
-    for time_ns, text in sorted(markers):
+    for time_ns, text in sorted(markers, key=lambda marker: marker[0]):
         prefix, _, rest = text.partition(" ")
         label, _, what = rest.rpartition(" ")
         step = script.step(label) if prefix == _MARK else None
@@ -286,8 +286,8 @@ def performed(
         elif what == ENDS and label in begun:
             found.append(Performed(step, (begun.pop(label) - origin_ns) / 1e9))
         elif what == AGAIN and begun.pop(label, None) is None:
-            same = [number for number, one in enumerate(found) if one.step.label == label]
-            del found[same[-1] : same[-1] + 1 if same else None]
+            last = [one for one in found if one.step.label == label][-1:]
+            found = [one for one in found if one not in last]
     return tuple(found)
 
 

@@ -22,6 +22,7 @@ from firmware_host.errors import ConfigError, DataError
 from firmware_host.samples import Floats
 from model import metrics
 from model.checkpoint import Checkpoint
+from model.driving import due_between
 from model.evaluate import resting_face, seen_around, truth_at
 from model.features import perceived
 from model.following import labelled
@@ -31,6 +32,7 @@ from model.wearer import Wearer, WearerFacts
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Ticks = NDArray[np.int64]
 
 # Shorter takes cannot both teach and judge.
 SHORTEST_S = 20.0
@@ -99,9 +101,10 @@ def adapt_take(
             "record one with `imusic enrol`, or leave out --follow",
         )
     tell = report or (lambda _: None)
-    before = predict_recording(recording, checkpoint, lambda share: tell(0.5 * share))
+    host_ns = _ticks(recording)
     learn = _followed if follow or _unseen(recording) else _watched
-    lesson = learn(recording, checkpoint, before)
+    lesson = learn(recording, checkpoint, host_ns)
+    before = predict_recording(recording, checkpoint, lambda share: tell(0.5 * share))
     facts = WearerFacts(
         name=name,
         slots=tuple(checkpoint.layout.slots[i].name for i in checkpoint.layout.face_indices),
@@ -125,16 +128,25 @@ def adapt_take(
     return Adapted(_taught(lesson, lesson.taught | lesson.judged, checkpoint, facts), better)
 
 
+def _ticks(recording: Recording) -> Ticks:
+    """(T,) times of all frames that `predict_recording` gives."""
+    arrival_ns = recording.arrival_ns
+    host_ns = due_between(int(arrival_ns[0]), int(arrival_ns[-1])) if len(recording) else ()
+    if not len(host_ns):
+        raise DataError(f"take {recording.take.name!r} has no IMU samples for even one frame")
+    return np.asarray(host_ns)
+
+
 def _unseen(recording: Recording) -> bool:
     """Whether a face was shown, and no phone watched."""
     return was_guided(recording.take) and not recording.faces.tracked.any()
 
 
-def _watched(recording: Recording, checkpoint: Checkpoint, prediction: Prediction) -> _Lesson:
+def _watched(recording: Recording, checkpoint: Checkpoint, host_ns: Ticks) -> _Lesson:
     """By what ARKit saw."""
     alignment = align(recording)
-    seen, at = seen_around(prediction.host_ns, recording, checkpoint, alignment)
-    at_s = (prediction.host_ns - alignment.origin_ns) / 1e9
+    seen, at = seen_around(host_ns, recording, checkpoint, alignment)
+    at_s = (host_ns - alignment.origin_ns) / 1e9
     truth, known = truth_at(at_s, recording, alignment)
     usable = known & (at_s > opening_of(recording.take).end_s + _SETTLE_S)
     seconds = float(usable.sum()) / TICK_HZ
@@ -155,11 +167,11 @@ def _watched(recording: Recording, checkpoint: Checkpoint, prediction: Predictio
     )
 
 
-def _followed(recording: Recording, checkpoint: Checkpoint, prediction: Prediction) -> _Lesson:
+def _followed(recording: Recording, checkpoint: Checkpoint, host_ns: Ticks) -> _Lesson:
     """By the face that was shown."""
     alignment = align(recording)
-    seen, at = seen_around(prediction.host_ns, recording, checkpoint, alignment)
-    row_s = _row_times_s(prediction, at, len(seen), alignment)
+    seen, at = seen_around(host_ns, recording, checkpoint, alignment)
+    row_s = _row_times_s(host_ns, at, len(seen), alignment)
     script = script_from_dict(recording.take.guide)
     steps = performed(script, recording.markers, alignment.origin_ns)
     felt = perceived(seen, len(checkpoint.belief.responses.mean))
@@ -183,11 +195,9 @@ def _followed(recording: Recording, checkpoint: Checkpoint, prediction: Predicti
     )  # fmt: skip
 
 
-def _row_times_s(
-    prediction: Prediction, at: NDArray[np.int64], count: int, alignment: Alignment
-) -> Array:
-    """(N,) times in the take of feature rows, of which rows `at` are at the predicted ticks."""
-    first = int(tick_before(prediction.host_ns[:1])[0]) - int(at[0])
+def _row_times_s(host_ns: Ticks, at: NDArray[np.int64], count: int, alignment: Alignment) -> Array:
+    """(N,) times in the take of feature rows, of which rows `at` are at `host_ns`."""
+    first = int(tick_before(host_ns[:1])[0]) - int(at[0])
     ticks = first + np.arange(count)
     return np.asarray([(tick_time_ns(int(k)) - alignment.origin_ns) / 1e9 for k in ticks])
 
