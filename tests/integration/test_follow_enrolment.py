@@ -31,7 +31,7 @@ SHORT = Script(
         step
         for step in ENROL.steps
         if step.label
-        in ("rest", "routine", "brows up", "smile", "half smiles", "nose", "jaw open")
+        in ("rest", "routine", "brows up", "smile", "half smiles", "nose", "jaw open", "lower lip")
     ),
 )
 
