@@ -42,8 +42,13 @@ def test_a_prediction_becomes_a_picture_and_its_name_is_printed(prediction, tmp_
         (["--caption", "a", "--caption", "b"], "expected --caption 1 times, got 2"),
         (["--renderer", "gl"], "expected auto, open3d, software"),
         (["--compare", "nowhere.csv"], "nowhere.csv: no such file"),
-        (["--out", "face.gif"], "expected a name ending in .png or .webm or .mp4"),
+        (["--out", "face.avi"], "expected a name ending in .png or .gif or .webm or .mp4"),
         (["--out", "nowhere/face.png"], "there is no folder nowhere"),
+        (["--tint", "blue"], "--tint: expected error, got 'blue'"),
+        (["--tint", "error"], "there is no other"),
+        (["--sheet", "4", "--out", "face.webm"], "expected a name ending in .png"),
+        (["--audio", "gone.wav", "--out", "face.webm"], "gone.wav: no such file"),
+        (["--audio", "gone.wav"], "face.png is no video"),
     ],
 )
 def test_what_cannot_be_rendered_is_one_line(prediction, tmp_path, capsys, changes, complaint):
