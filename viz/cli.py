@@ -1,13 +1,12 @@
-"""Verbs that show faces: view, head."""
+"""The verb `head`: the mesh and its shapes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capture.options import seconds_option
 from firmware_host.errors import ConfigError
-from viz.options import Force, HeadFile, RendererName, Size, check_out, even, head_from
+from viz.options import Force, HeadFile, RendererName, check_out, head_from
 
 if TYPE_CHECKING:
     from viz.offscreen import Prefer
@@ -16,43 +15,6 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 head_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(head_app, name="head", help="Look at the head mesh and its 52 shapes.")
-
-
-@app.command()
-def view(
-    address: Annotated[
-        str, typer.Option(help="Where faces are published.")
-    ] = "tcp://127.0.0.1:5570",
-    size: Size = 640,
-    headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
-    seconds: Annotated[
-        float | None, seconds_option("End after so long; default when closed.")
-    ] = None,
-    screenshot: Annotated[
-        Path | None, typer.Option(help="With --headless: write the last face to this .png.")
-    ] = None,
-    force: Force = False,
-) -> None:
-    """Show the live head that somebody publishes. Close the window or press Ctrl-C to end.
-
-    Example: imusic view --address tcp://127.0.0.1:5570
-    """
-    from viz.desktop import Hidden, Window, require_signal, watch
-
-    if (headless and seconds is None) or (screenshot and not headless):
-        raise ConfigError("--headless needs --seconds, and --screenshot needs --headless")
-    if screenshot is not None:
-        check_out(screenshot, (".png",), force)
-    screen = Hidden(even(size)) if headless else Window(even(size), f"imusic view {address}")
-    signal = watch(screen, address, seconds)
-    typer.echo(signal.summary(), err=True)
-    if isinstance(screen, Hidden) and seconds is not None:
-        require_signal(signal, address, seconds)
-        if screenshot is not None and screen.image is not None:
-            from viz.video import write_png
-
-            write_png(screenshot, screen.image)
-            typer.echo(screenshot)
 
 
 @head_app.command()

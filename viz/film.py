@@ -137,7 +137,7 @@ def _painted(panels: Sequence[Panel], error: ErrorPaint) -> list[Panel]:
     painted = [truth]
     for panel in others:
         errors_mm = error.errors_mm(panel.weights, truth.weights)
-        caption = f"{panel.caption} · {error.mean_mm(errors_mm):.1f} mm"
+        caption = f"{panel.caption} · mean {error.mean_mm(errors_mm):.1f} mm"
         painted.append(replace(panel, caption=caption, paint=error.paint(errors_mm)))
     return painted
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capture.head import Head, find_sites
 from firmware_host.layout import FACE_12, SensorLayout
+from firmware_host.samples import Floats
 from viz.lettering import write
 from viz.painting import ERROR_FULL_MM, heat_legend
 from viz.scene import CAPTION_INK, Image, Panel, Scene
@@ -27,6 +29,18 @@ class SensorDots:
         self._normals = head.normals(head.vertices)[self._vertices]
         self.names = tuple(site.name for site in sites)
 
+    def places(self, scene: Scene, panel: Panel, index: int) -> tuple[Floats, NDArray[np.bool_]]:
+        """(S, 2) pixels of the picture, and (S,) which of them are to be seen there."""
+        places, facing = scene.locate(panel, index, self._vertices, self._normals)
+        across = places - (index * scene.size, 0)
+        inside = ((across >= 0) & (across < scene.size)).all(axis=1)
+        return places, np.asarray(facing & inside)
+
+    @staticmethod
+    def radius(scene: Scene) -> int:
+        """Of a dot without its ring, pixels."""
+        return max(3, scene.size // 90)
+
     def draw(
         self,
         image: Image,
@@ -38,14 +52,11 @@ class SensorDots:
         """Onto (H, W, 3), in place. heard: by slot; None where it is not known of any."""
         import cv2
 
-        places, facing = scene.locate(panel, index, self._vertices, self._normals)
-        radius = max(3, scene.size // 90)
-        known = [True] * len(places) if heard is None else heard
-        for (x, y), is_facing, is_heard in zip(places.tolist(), facing, known, strict=True):
+        places, is_seen = self.places(scene, panel, index)
+        radius = self.radius(scene)
+        known = np.ones(len(places), bool) if heard is None else np.array(heard)
+        for (x, y), is_heard in zip(places[is_seen].tolist(), known[is_seen], strict=True):
             spot = round(x), round(y)
-            left = index * scene.size
-            if not is_facing or not (left <= x < left + scene.size and 0 <= y < scene.size):
-                continue
             cv2.circle(image, spot, radius + 2, _RING, -1, cv2.LINE_AA)
             ink, filled = (HEARD, -1) if is_heard else (SILENT, 2)
             cv2.circle(image, spot, radius, ink, filled, cv2.LINE_AA)

@@ -72,11 +72,6 @@ def test_the_sheet_is_written(tmp_path, capsys):
     assert cv2.imread(str(out)).shape[1] == 8 * 64
 
 
-def test_a_headless_view_needs_an_end(capsys):
-    assert main(["view", "--headless"]) == 2
-    assert "--headless needs --seconds" in capsys.readouterr().err
-
-
 def other_head(path, names=ARKIT_NAMES):
     """An ICT-FaceKit style file made of our own head, with shapes `names`."""
     ours = build_head()

@@ -102,4 +102,4 @@ def test_the_error_stands_in_the_caption_of_its_head(head):
     tracks = [track("truth", jaw=1.0), track("same", jaw=1.0)]
     stage = Stage(Listening(head, 64, 2, smooth=1), tracks, ["a", "b"], Look(error=True))
     next(stage.pictures(np.array([0.5])))
-    assert said == [["a", "b · 0.0 mm"]]
+    assert said == [["a", "b · mean 0.0 mm"]]

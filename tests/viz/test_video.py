@@ -93,6 +93,7 @@ def test_a_gif_keeps_frames_and_pace(tmp_path):
 
 def test_a_gif_that_cannot_be_held_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(video_module, "GIF_MOST_BYTES", 3 * 96 * 64 * 2)
+
     def draw() -> None:
         with GifWriter(tmp_path / "clip.gif", 20.0, (96, 64)) as gif:
             for image in frames():
