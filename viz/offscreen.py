@@ -144,7 +144,12 @@ class Open3dRenderer:
 
     def on_key(self, code: int, act: Callable[[], None]) -> None:
         """Call `act` whenever a key of that GLFW code is pressed, or repeats; of a visible one."""
-        self._window.register_key_callback(code, lambda _: bool(act()))
+
+        def pressed(_: Any) -> bool:
+            act()
+            return False
+
+        self._window.register_key_callback(code, pressed)
 
     def on_mouse(
         self,
@@ -155,11 +160,20 @@ class Open3dRenderer:
         """Call these instead of turning Open3D's own camera, which lamps and plates go by."""
 
         def pressed(_: Any, which: int, action: int, __: int) -> bool:
-            return bool(button(which, action != 0))
+            button(which, action != 0)
+            return False
+
+        def moved(_: Any, x: float, y: float) -> bool:
+            move(x, y)
+            return False
+
+        def rolled(_: Any, __: float, up: float) -> bool:
+            wheel(up)
+            return False
 
         self._window.register_mouse_button_callback(pressed)
-        self._window.register_mouse_move_callback(lambda _, x, y: bool(move(x, y)))
-        self._window.register_mouse_scroll_callback(lambda _, __, up: bool(wheel(up)))
+        self._window.register_mouse_move_callback(moved)
+        self._window.register_mouse_scroll_callback(rolled)
 
     def add_plate(self, left: int, top: int, width: int, height: int) -> Any:
         """Add a textured strip before the heads, pixels of the picture; for `paint_plate`."""

@@ -58,7 +58,7 @@ class SensorDots:
         for (x, y), is_heard in zip(places[is_seen].tolist(), known[is_seen], strict=True):
             spot = round(x), round(y)
             cv2.circle(image, spot, radius + 2, _RING, -1, cv2.LINE_AA)
-            ink, filled = (HEARD, -1) if is_heard else (SILENT, 2)
+            ink, filled = (HEARD, -1) if is_heard else (SILENT, max(1, radius // 2))
             cv2.circle(image, spot, radius, ink, filled, cv2.LINE_AA)
 
 

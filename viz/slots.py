@@ -43,6 +43,6 @@ def read_slots(path: Path) -> SlotTimes | None:
     if not len(recording):
         return None
     times_s = sample_times_s(recording, align(recording))
-    given = np.isfinite(recording.accel_m_s2).all(axis=2)  # (N, S)
+    given = np.asarray(np.isfinite(recording.accel_m_s2).all(axis=2))  # (N, S)
     times = tuple(np.sort(times_s[given[:, slot]]) for slot in range(given.shape[1]))
     return SlotTimes(recording.take.sensor_layout, times)

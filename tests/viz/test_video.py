@@ -87,7 +87,8 @@ def test_a_gif_keeps_frames_and_pace(tmp_path):
     assert len(animation.frames) == len(frames())
     assert set(np.ravel(animation.durations).tolist()) == {50}
     for shown, image in zip(animation.frames, frames(), strict=True):
-        assert np.abs(shown[..., 2::-1].astype(int) - image).mean() < 12
+        smooth = cv2.blur(np.ascontiguousarray(shown[..., 2::-1]), (5, 5))  # its colours dither
+        assert np.abs(smooth.astype(int) - cv2.blur(image, (5, 5))).mean() < 12
     assert list(tmp_path.iterdir()) == [path]
 
 
