@@ -12,7 +12,7 @@ from viz.film import Look, Stage, Stretch
 from viz.lettering import write
 from viz.offscreen import open_renderer
 from viz.scene import CAPTION_INK, Image
-from viz.video import write_png
+from viz.video import write_picture
 
 CELLS = 12
 _ACROSS = {1: 4, 2: 2}  # cells in a row by heads in a cell
@@ -33,10 +33,10 @@ def write_sheet(
     look: Look,
     cells: int = CELLS,
 ) -> None:
-    """Write a PNG of `cells` moments of `tracks`, each with its time, the captions above.
+    """Write a picture of `cells` moments of `tracks`, each with its time, the captions above.
 
     Raises:
-        ConfigError: `out` is no .png. EnvironmentMissing: the renderer asked for does not work.
+        ConfigError: `out` is no picture. EnvironmentMissing: the renderer asked for does not work.
     """
     opened = open_renderer(look.size, len(tracks), look.prefer, look.head, smooth=2)
     with closing(opened) as renderer:
@@ -45,7 +45,7 @@ def write_sheet(
     for image, time_s in zip(drawn, times, strict=True):
         letters = max(10.0, look.size / 20)
         write(image, f"{time_s:.2f} s", (letters / 2, 1.3 * letters), letters, CAPTION_INK)
-    write_png(out, in_rows(drawn, _ACROSS.get(len(tracks), 2)))
+    write_picture(out, in_rows(drawn, _ACROSS.get(len(tracks), 2)))
 
 
 def in_rows(images: Sequence[Image], across: int) -> Image:

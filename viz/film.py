@@ -16,7 +16,7 @@ from viz.overlays import SensorDots, draw_heat_key
 from viz.painting import ErrorPaint
 from viz.scene import Image, Panel, Renderer
 from viz.slots import SlotTimes
-from viz.video import GIF, GifWriter, VideoWriter, write_png
+from viz.video import GIF, STILLS, GifWriter, VideoWriter, write_picture
 
 FPS, SIZE = 30.0, 512
 LOST = " · no face"
@@ -155,8 +155,8 @@ def write_film(stage: Stage, out: Path, stretch: Stretch, fps: float = FPS) -> i
 
 
 def write_still(stage: Stage, out: Path, at_s: float) -> None:
-    """Write a PNG of one moment."""
-    write_png(out, next(stage.pictures(np.array([at_s]))))
+    """Write a picture of one moment."""
+    write_picture(out, next(stage.pictures(np.array([at_s]))))
 
 
 def draw_to_file(
@@ -167,7 +167,7 @@ def draw_to_file(
     look: Look = PLAIN,
     at_s: float | None = None,
 ) -> None:
-    """Draw `tracks` side by side into `out`: a video, or by the suffix `.png` one moment.
+    """Draw `tracks` side by side into `out`: a video, or by the suffix a picture of one moment.
 
     That moment is `at_s`, or by default the first track's most expressive one in `stretch`.
 
@@ -176,7 +176,7 @@ def draw_to_file(
         DataError: a sensor has no place on this head.
         EnvironmentMissing: no encoder for the video, or the renderer asked for does not work.
     """
-    still = out.suffix.lower() == ".png"
+    still = out.suffix.lower() in STILLS
     smooth = 2 if still else 1  # hundreds of frames are waited for, one is looked at
     opened = open_renderer(look.size, len(tracks), look.prefer, look.head, smooth=smooth)
     with closing(opened) as renderer:

@@ -21,7 +21,7 @@ Source = Annotated[
         metavar="INPUT", help="A prediction .npz, a Live Link Face .csv, or a take folder."
     ),
 ]
-Out = Annotated[Path, typer.Option(help="The .webm, .mp4, .gif or .png to write.")]
+Out = Annotated[Path, typer.Option(help="The .webm, .mp4, .gif, .png or .webp to write.")]
 Compare = Annotated[
     list[Path] | None,
     typer.Option(help="Another input, drawn to the right on the same clock; may be repeated."),
@@ -38,7 +38,9 @@ Sensors = Annotated[
 ]
 Sheet = Annotated[
     int | None,
-    typer.Option(min=1, max=60, metavar="CELLS", help="A .png of so many moments instead."),
+    typer.Option(
+        min=1, max=60, metavar="CELLS", help="A .png or .webp of so many moments instead."
+    ),
 ]
 Audio = Annotated[
     Path | None, typer.Option(help="A WAV that begins with the input: into or beside a video.")
@@ -71,15 +73,16 @@ def render(
     renderer: RendererName = "auto",
     force: Force = False,
 ) -> None:
-    """Draw blendshapes on a head: a picture (.png, .gif) or a video (.webm, .mp4).
+    """Draw blendshapes on a head: a picture (.png, .webp, .gif) or a video (.webm, .mp4).
 
     Example: imusic render truth.csv --compare face.npz --tint error --out both.webm
     """
     from viz.film import Look, common_stretch, staged
     from viz.offscreen import prefer_named
     from viz.slots import read_slots
+    from viz.video import CODECS, GIF, STILLS
 
-    check_out(out, (".png",) if sheet else (".png", ".gif", ".webm", ".mp4"), force)
+    check_out(out, STILLS if sheet else (*STILLS, GIF, *CODECS), force)
     _check_audio(audio, out, force)
     paths = [source, *(compare or [])]
     _check_tint(tint, len(paths))

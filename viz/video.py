@@ -17,7 +17,9 @@ from viz.quiet import quiet_stderr
 from viz.scene import Image
 
 CODECS = {".webm": ("VP80", "VP90"), ".mp4": ("mp4v", "vp09")}  # the first that opens is used
-GIF = ".gif"
+GIF, WEBP = ".gif", ".webp"
+STILLS = (".png", WEBP)
+_WEBP_QUALITY = 88
 GIF_MOST_BYTES = 1_500_000_000  # OpenCV wants all frames at once
 _GIF_SMOOTHEST_HZ = 50.0  # browsers slow down what is faster
 
@@ -125,6 +127,24 @@ class GifWriter:
         animation.durations = [max(1, round(1000 / self._fps))] * len(self._frames)
         with whole_file(self._path) as unfinished:
             cv2.imwriteanimation(str(unfinished), animation)
+
+
+def write_picture(path: Path, image: Image) -> None:
+    """Write (H, W, 3) RGB: a PNG, or where the name says so a WebP, smaller and not exact.
+
+    Raises:
+        ConfigError: the name ends in neither, or it cannot be written there.
+    """
+    if path.suffix.lower() != WEBP:
+        write_png(path, image)
+        return
+    import cv2
+
+    require_writable(path)
+    quality = [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY]
+    _, encoded = cv2.imencode(WEBP, np.ascontiguousarray(image[..., ::-1]), quality)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(encoded.tobytes())
 
 
 def write_png(path: Path, image: Image) -> None:

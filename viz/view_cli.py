@@ -75,7 +75,7 @@ def view(
     if (headless and seconds is None) or ((screenshot or key) and not headless):
         raise ConfigError("--headless needs --seconds; --screenshot and --key need --headless")
     if screenshot is not None:
-        check_out(screenshot, (".png",), force)
+        check_out(screenshot, (".png", ".webp"), force)
     if not out.is_dir():
         raise ConfigError(f"--out: there is no folder {out}", "make it first")
     mesh, faces = head_from(head), _faces(source or [], address, caption)
@@ -93,9 +93,9 @@ def view(
         if headless and seconds is not None:
             require_signal(faces, seconds)
     if screenshot is not None:
-        from viz.video import write_png
+        from viz.video import write_picture
 
-        write_png(screenshot, screen.picture())
+        write_picture(screenshot, screen.picture())
         typer.echo(screenshot)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from firmware_host.errors import ConfigError
 from viz import video as video_module
-from viz.video import CODECS, GifWriter, VideoWriter, write_png
+from viz.video import CODECS, GifWriter, VideoWriter, write_picture, write_png
 
 
 def frames(count: int = 12, width: int = 96, height: int = 64) -> list[np.ndarray]:
@@ -112,3 +112,15 @@ def test_names_and_sizes_that_no_gif_has_are_refused(tmp_path):
         with GifWriter(tmp_path / "clip.gif", 20.0, (64, 64)) as gif:
             gif.write(frames()[0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_is_what_its_name_says(tmp_path):
+    png, webp = tmp_path / "face.png", tmp_path / "face.webp"
+    for path in (png, webp):
+        write_picture(path, frames()[3])
+    assert webp.stat().st_size < 5000
+    assert webp.read_bytes()[8:12] == b"WEBP"
+    assert np.array_equal(cv2.imread(str(png))[..., ::-1], frames()[3])
+    assert np.abs(cv2.imread(str(webp))[..., ::-1].astype(int) - frames()[3]).mean() < 6
+    with pytest.raises(ConfigError, match=r"got '\.jpg'"):
+        write_picture(tmp_path / "face.jpg", frames()[3])
