@@ -17,8 +17,8 @@ import msgspec
 
 from capture.provenance import DataUse, file_sha256
 from capture.recording import read_recording
-from capture.sync import SYNC_FILE, align, read_alignment
-from capture.take import DATA_FILE, TAKE_FILE, Take, read_take, software
+from capture.sync import align, read_alignment
+from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, software
 from dataset_tools.manifest import (
     Edit,
     LeftOut,

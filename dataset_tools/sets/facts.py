@@ -100,8 +100,8 @@ def told_by_data(
     samples: Samples, faces: Faces, rows: Rows, slots: tuple[str, ...], segments: list[Any]
 ) -> dict[str, Any]:
     """The facts that follow from the numbers of a stretch, and from its segments."""
-    heard = np.isfinite(samples.gyro_rad_s).any(axis=(0, 2))
-    heard |= np.isfinite(samples.accel_m_s2).any(axis=(0, 2))
+    readings = np.isfinite(samples.gyro_rad_s) | np.isfinite(samples.accel_m_s2)
+    heard = np.asarray(readings.any(axis=(0, 2)), np.bool_)
     ends_s = [t.time_ns[[0, -1]] / NS_PER_S for t in (samples, faces) if len(t)]
     start_s, end_s = (ends_s[0][0], ends_s[0][1]) if ends_s else (0.0, 0.0)
     return {

@@ -21,6 +21,7 @@ from firmware_host.samples import Floats, Ints
 
 # Truth between two ARKit frames further apart than this is not truth.
 LARGEST_HOLE_S = 0.1
+ROUNDING_S = 1e-6  # times are kept in whole ns
 
 Times = NDArray[np.float64]
 
@@ -122,8 +123,9 @@ def _between(
         return out
     right = np.clip(np.searchsorted(time_s, at_s), 1, len(time_s) - 1)
     hole = time_s[right] - time_s[right - 1]
-    usable = (hole <= LARGEST_HOLE_S) & (at_s >= time_s[0]) & (at_s <= time_s[-1])
-    share = ((at_s - time_s[right - 1]) / np.maximum(hole, 1e-9))[usable, None]
+    inside = (at_s >= time_s[0] - ROUNDING_S) & (at_s <= time_s[-1] + ROUNDING_S)
+    usable = (hole <= LARGEST_HOLE_S) & inside
+    share = np.clip((at_s - time_s[right - 1]) / np.maximum(hole, 1e-9), 0, 1)[usable, None]
     right = right[usable]
     out[usable] = values[right - 1] * (1.0 - share) + values[right] * share
     return out

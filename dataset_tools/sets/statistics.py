@@ -33,7 +33,7 @@ def statistics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _total(rows: Iterable[dict[str, Any]], key: str) -> float:
-    return round(sum(row[key] for row in rows), 6)
+    return round(float(sum(row[key] for row in rows)), 6)
 
 
 def _by(rows: Iterable[dict[str, Any]], key: str) -> dict[str, float]:
