@@ -63,7 +63,7 @@ def main() -> int:
     figures = Figures(
         checkpoint=facts.name,
         onnx_sha256=facts.onnx_sha256,
-        command=f"python benchmarks/figures.py --wearers {asked.wearers} --seconds {asked.seconds:g}",
+        command=f"benchmarks/figures.py --wearers {asked.wearers} --seconds {asked.seconds:g}",
         software=software(),
         lines=summarised(rows, BASES),
     )

@@ -82,9 +82,9 @@ def draw_donnings(
 ) -> tuple[VirtualWearer, VirtualWearer]:
     """Somebody, and the same face with the same chips on another day.
 
-    The chips are real ones (`chips.CHIPS`). On the other day every face sensor sits `moved_m` along the skin from where it was, to the next
-    vertex of the head, and is turned by `turned_rad` (per axis, Gaussian). Both answer as the head
-    does there: nothing else is changed, unlike by `donned_again`, which knows no head.
+    The chips are real ones (`chips.CHIPS`). On the other day every face sensor sits `moved_m` along
+    the skin from where it was, to the next vertex of the head, and is turned by `turned_rad` (per
+    axis, Gaussian). Both answer as the head does there, unlike by `donned_again`, which knows none.
     """
     sites = landed(head, layout, rng, variety.placement_m)
     other_rng, person = rng.spawn(1)[0], int(rng.integers(1 << 62))

@@ -176,7 +176,7 @@ def read_figures(path: Path, onnx_sha256: str) -> Figures:
         raise DataError(f"{path}: {error}", "make it: benchmarks/figures.py --json") from error
     if figures.onnx_sha256 != onnx_sha256:
         raise ConfigError(
-            f"{path}: figures of the network {figures.onnx_sha256[:12]}, this is {onnx_sha256[:12]}",
+            f"{path}: figures of network {figures.onnx_sha256[:12]}, not {onnx_sha256[:12]}",
             "measure this one: benchmarks/figures.py --checkpoint DIR --json",
         )
     return figures
