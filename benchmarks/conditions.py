@@ -1,6 +1,6 @@
 """What may go wrong while a face is captured: on the samples' way, and with the head."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,11 +8,26 @@ import numpy as np
 from capture import rotations
 from capture.curves import RATE_HZ
 from dataset_tools.motion import swaying, walking
-from dataset_tools.performance import Performance
+from dataset_tools.performance import REST_S, Performance
 from dataset_tools.virtual_imu import VirtualSamples
 from firmware_host.layout import FACE_12
 
 _DEAD, _LOST, _LATE_S = 3, 0.05, 0.002
+# Who has few sensors puts them here first: jaw and corners of the mouth, then brow and upper lip.
+_WORN_FIRST = (
+    "mentalis",
+    "zygomaticus_left",
+    "zygomaticus_right",
+    "frontalis_left",
+    "levator_labii_left",
+    "levator_labii_right",
+    "frontalis_right",
+    "buccinator_left",
+    "buccinator_right",
+    "orbicularis_oculi_left",
+    "orbicularis_oculi_right",
+)
+_COUNTS = (11, 8, 6, 4, 2)
 Rng = np.random.Generator
 
 
@@ -24,9 +39,7 @@ def untouched(samples: VirtualSamples, _: Rng) -> VirtualSamples:
 def dead(samples: VirtualSamples, rng: Rng) -> VirtualSamples:
     """Three random face slots say nothing."""
     slots = rng.choice(FACE_12.face_indices, _DEAD, replace=False)
-    accel, gyro = samples.accel_m_s2.copy(), samples.gyro_rad_s.copy()
-    accel[:, slots], gyro[:, slots] = np.nan, np.nan
-    return VirtualSamples(samples.time_s, accel, gyro)
+    return _silenced(samples, slots)
 
 
 def lossy(samples: VirtualSamples, rng: Rng) -> VirtualSamples:
@@ -39,6 +52,33 @@ def lossy(samples: VirtualSamples, rng: Rng) -> VirtualSamples:
         samples.accel_m_s2[kept],
         samples.gyro_rad_s[kept],
     )
+
+
+def only(count: int) -> Callable[[VirtualSamples, Rng], VirtualSamples]:
+    """The first `count` face sensors of `_WORN_FIRST` are worn, and the reference."""
+    kept = [FACE_12.names.index(name) for name in _WORN_FIRST[:count]]
+    missing = [slot for slot in FACE_12.face_indices if slot not in kept]
+
+    def change(samples: VirtualSamples, _: Rng) -> VirtualSamples:
+        return _silenced(samples, missing)
+
+    return change
+
+
+def unreferenced(samples: VirtualSamples, _: Rng) -> VirtualSamples:
+    """The reference says for ever what it said at rest: head motion is not removed."""
+    slot = FACE_12.reference_index
+    accel, gyro = samples.accel_m_s2.copy(), samples.gyro_rad_s.copy()
+    resting = samples.time_s < REST_S
+    for readings in (accel, gyro):
+        readings[:, slot] = readings[resting, slot].mean(axis=0)
+    return VirtualSamples(samples.time_s, accel, gyro)
+
+
+def _silenced(samples: VirtualSamples, slots: Sequence[int]) -> VirtualSamples:
+    accel, gyro = samples.accel_m_s2.copy(), samples.gyro_rad_s.copy()
+    accel[:, slots], gyro[:, slots] = np.nan, np.nan
+    return VirtualSamples(samples.time_s, accel, gyro)
 
 
 def as_recorded(performance: Performance, _: Rng) -> Performance:
@@ -105,3 +145,7 @@ CONDITIONS = {
     "head shaken": Condition(move=shaken, base="head still"),
     "walking": Condition(move=walked, base="head still"),
 }
+# The same network, trained with sensors that are dead at random, wearing fewer.
+WORN = {
+    f"{count} sensors": Condition(change=only(count), base="11 sensors") for count in _COUNTS
+} | {"no head reference": Condition(change=unreferenced, base="11 sensors")}

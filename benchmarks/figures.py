@@ -6,8 +6,8 @@
 Five wearers (places, mounting, skin, chips drawn from a seed each) perform stretches of 20 s of
 four people whose recordings no weight has seen, on our head and on facecap.glb, a make of head that
 is in no training. Rows: baselines, the network of a stranger, after a two-minute enrolment, and
-with all sensors 5 mm elsewhere since; then disturbances; then steps of sampling, on one wearer and
-10 s. Finished trials are kept in the cache, by the hash of the network, and not done again.
+with all sensors 5 mm elsewhere since; then disturbances, fewer sensors, and steps of sampling (one
+wearer, 10 s). Finished trials are kept in the cache, by the hash of the network, and not done again.
 `--baseline DIR` adds other checkpoints as rows.
 """
 
@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from conditions import CONDITIONS
+from conditions import CONDITIONS, WORN
 from strangers import STRANGERS
 from takes import SEED
-from trials import PEOPLE, STEPS, Trial, run
+from trials import PARTS, PEOPLE, STEPS, Trial, run
 
 from capture.take import software
 from dataset_tools.processes import end_with_parent
@@ -35,9 +35,8 @@ from model.checkpoint import SHIPPED, load_checkpoint
 from model.figures import Figures, Row, summarised
 from model.figures_tables import ENROLLED, OURS, REDONNED, tables
 
-PARTS = ("accuracy", "robustness", "steps")
 # By method: what its error is told as a share of.
-BASES = {name: condition.base for name, condition in CONDITIONS.items()} | {
+BASES = {name: condition.base for name, condition in (CONDITIONS | WORN).items()} | {
     f"{kind}, steps {steps}": f"{kind}, steps {STEPS[-1]}"
     for kind in ("mean", "sample")
     for steps in STEPS
@@ -81,7 +80,7 @@ def _options() -> argparse.Namespace:
     options.add_argument("--checkpoint", type=Path, default=SHIPPED)
     options.add_argument("--baseline", type=Path, action="append", default=[], metavar="DIR")
     options.add_argument("--heads", nargs="+", help="ours, people, ict or files of heads")
-    options.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    options.add_argument("--parts", nargs="+", choices=PARTS, default=tuple(PARTS))
     options.add_argument("--wearers", type=int, default=5)
     options.add_argument("--seconds", type=float, default=20.0, help="of every performance")
     options.add_argument("--enrolment", type=float, default=120.0, help="seconds of it")

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from conditions import CONDITIONS, UNDISTURBED, Condition
+from conditions import CONDITIONS, UNDISTURBED, WORN, Condition
 from strangers import STRANGERS
 from takes import RATE_HZ, head_of, worn
 
@@ -49,7 +49,7 @@ _STEP_SECONDS = 10.0  # fifty steps take fifty times as long
 class Trial:
     """What a worker is asked for, and the key under which its rows are kept.
 
-    part: accuracy, robustness or steps. person: empty for all. Two trials with the same fields
+    part: a key of `PARTS`. person: empty for all. Two trials with the same fields
     give the same rows.
     """
 
@@ -116,7 +116,7 @@ class Network:
 
 def run(trial: Trial, root: Path) -> list[Row]:
     """All rows of a trial."""
-    return list(_PARTS[trial.part](trial, root))
+    return list(PARTS[trial.part](trial, root))
 
 
 def _accuracy(trial: Trial, root: Path) -> Iterator[Row]:
@@ -138,11 +138,12 @@ def _accuracy(trial: Trial, root: Path) -> Iterator[Row]:
         yield from _rows(trial, person, later, moved)
 
 
-def _robustness(trial: Trial, root: Path) -> Iterator[Row]:
+def _disturbed(trial: Trial, root: Path) -> Iterator[Row]:
     """The network, without enrolment, under every condition."""
     network, (wearer, _) = _network(trial.checkpoint), _donnings(trial, root)
     performance = _stretch(trial, trial.person, root, trial.seconds)
-    for name, condition in CONDITIONS.items():
+    conditions = {"robustness": CONDITIONS, "sensors": WORN}[trial.part]
+    for name, condition in conditions.items():
         seen = _seen(performance, wearer, trial, condition)
         yield from _rows(trial, trial.person, seen, {name: network.weights(seen)})
 
@@ -158,9 +159,10 @@ def _steps(trial: Trial, root: Path) -> Iterator[Row]:
             yield from _rows(trial, trial.person, seen, made)
 
 
-_PARTS: dict[str, Callable[[Trial, Path], Iterator[Row]]] = {
+PARTS: dict[str, Callable[[Trial, Path], Iterator[Row]]] = {
     "accuracy": _accuracy,
-    "robustness": _robustness,
+    "robustness": _disturbed,
+    "sensors": _disturbed,
     "steps": _steps,
 }
 

@@ -56,7 +56,7 @@ def _or_none(r: float | None, line: Line) -> str:
 
 def _robustness(lines: list[Line]) -> str:
     rows = [(line.method, str(line.r), str(line.ratio), str(line.worse)) for line in lines]
-    return _markdown(("condition", "r", "offset-free ratio", "error to undisturbed"), rows)
+    return _markdown(("condition", "r", "offset-free ratio", "error to its base"), rows)
 
 
 def _steps(lines: list[Line]) -> str:
@@ -78,6 +78,7 @@ def _steps(lines: list[Line]) -> str:
 _TABLES = (
     ("accuracy", "**Accuracy.**", _accuracy),
     ("robustness", "**Robustness**, nobody enrolled.", _robustness),
+    ("sensors", "**Fewer sensors** on the same network, nobody enrolled.", _robustness),
     ("steps", "**Steps** of sampling, nobody enrolled.", _steps),
 )
 
