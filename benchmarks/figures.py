@@ -6,9 +6,9 @@
 Five wearers (places, mounting, skin, chips drawn from a seed each) perform stretches of 20 s of
 four people whose recordings no weight has seen, on our head and on facecap.glb, a make of head that
 is in no training. Rows: baselines, the network of a stranger, after a two-minute enrolment, and
-with all sensors 5 mm elsewhere since; then disturbances, fewer sensors, and steps of sampling (one
-wearer, 10 s). Finished trials are kept in the cache, by the hash of the network, and not done again.
-`--baseline DIR` adds other checkpoints as rows.
+with all sensors 5 mm elsewhere since. Then, 10 s each: disturbances and fewer sensors; steps of
+sampling, on one wearer. Finished trials are kept in the cache, by the hash of the network, and not
+done again. `--baseline DIR` adds other checkpoints as rows.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from conditions import CONDITIONS, WORN
+from conditions import CONDITIONS
 from strangers import STRANGERS
 from takes import SEED
 from trials import PARTS, PEOPLE, STEPS, Trial, run
@@ -36,10 +36,10 @@ from model.figures import Figures, Row, summarised
 from model.figures_tables import ENROLLED, OURS, REDONNED, tables
 
 # By method: what its error is told as a share of.
-BASES = {name: condition.base for name, condition in (CONDITIONS | WORN).items()} | {
-    f"{kind}, steps {steps}": f"{kind}, steps {STEPS[-1]}"
-    for kind in ("mean", "sample")
-    for steps in STEPS
+BASES = {name: condition.base for name, condition in CONDITIONS.items()} | {
+    f"{answer}, steps {steps}": f"{answer}, steps {counts[-1]}"
+    for answer, counts in STEPS.items()
+    for steps in counts
 }
 
 

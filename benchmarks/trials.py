@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from conditions import CONDITIONS, UNDISTURBED, WORN, Condition
+from conditions import CONDITIONS, UNDISTURBED, Condition
 from strangers import STRANGERS
 from takes import RATE_HZ, head_of, worn
 
@@ -39,10 +39,12 @@ from model.wearer import Wearer
 
 Array = np.ndarray
 PEOPLE = tuple(dict.fromkeys(source.person for source in STRANGERS))
-STEPS = (1, 2, 4, 8, 50)
+# Numbers of steps by answer: the mean (noise 0), and one sample of what could be.
+STEPS = {"mean": (1, 2, 4, 8, 50), "sample": (1, 2, 4, 8)}
+_NOISE = {"mean": 0.0, "sample": 1.0}
 MOVED_M, TURNED_RAD = 0.005, float(np.radians(5.0))
 _SETTLE_ROWS = TICK_HZ  # the face leaves the baseline; judging begins after it, as in `evaluate`
-_STEP_SECONDS = 10.0  # fifty steps take fifty times as long
+_COMPARED_S = 10.0  # disturbances and steps are compared on the same noise: less resolves them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,9 +143,8 @@ def _accuracy(trial: Trial, root: Path) -> Iterator[Row]:
 def _disturbed(trial: Trial, root: Path) -> Iterator[Row]:
     """The network, without enrolment, under every condition."""
     network, (wearer, _) = _network(trial.checkpoint), _donnings(trial, root)
-    performance = _stretch(trial, trial.person, root, trial.seconds)
-    conditions = {"robustness": CONDITIONS, "sensors": WORN}[trial.part]
-    for name, condition in conditions.items():
+    performance = _stretch(trial, trial.person, root, min(trial.seconds, _COMPARED_S))
+    for name, condition in CONDITIONS.items():
         seen = _seen(performance, wearer, trial, condition)
         yield from _rows(trial, trial.person, seen, {name: network.weights(seen)})
 
@@ -151,18 +152,17 @@ def _disturbed(trial: Trial, root: Path) -> Iterator[Row]:
 def _steps(trial: Trial, root: Path) -> Iterator[Row]:
     """The network's mean and one sample, by the number of steps."""
     network, (wearer, _) = _network(trial.checkpoint), _donnings(trial, root)
-    performance = _stretch(trial, trial.person, root, min(trial.seconds, _STEP_SECONDS))
+    performance = _stretch(trial, trial.person, root, min(trial.seconds, _COMPARED_S))
     seen = _seen(performance, wearer, trial)
-    for name, scale in (("mean", 0.0), ("sample", 1.0)):
-        for steps in STEPS:
-            made = {f"{name}, steps {steps}": network.weights(seen, None, steps, scale)}
-            yield from _rows(trial, trial.person, seen, made)
+    for answer, counts in STEPS.items():
+        for steps in counts:
+            made = network.weights(seen, None, steps, _NOISE[answer])
+            yield from _rows(trial, trial.person, seen, {f"{answer}, steps {steps}": made})
 
 
 PARTS: dict[str, Callable[[Trial, Path], Iterator[Row]]] = {
     "accuracy": _accuracy,
     "robustness": _disturbed,
-    "sensors": _disturbed,
     "steps": _steps,
 }
 

@@ -71,14 +71,13 @@ def _steps(lines: list[Line]) -> str:
         )
         for line in lines
     ]
-    head = ("answer", "r", "offset-free ratio", "error to 50 steps", "jitter", "upper face, mm")
+    head = ("answer", "r", "offset-free ratio", "error to most steps", "jitter", "upper face, mm")
     return _markdown(head, rows)
 
 
 _TABLES = (
     ("accuracy", "**Accuracy.**", _accuracy),
-    ("robustness", "**Robustness**, nobody enrolled.", _robustness),
-    ("sensors", "**Fewer sensors** on the same network, nobody enrolled.", _robustness),
+    ("robustness", "**Disturbed**, nobody enrolled.", _robustness),
     ("steps", "**Steps** of sampling, nobody enrolled.", _steps),
 )
 
