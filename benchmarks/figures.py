@@ -14,7 +14,6 @@ done again. `--baseline DIR` adds other checkpoints as rows.
 import argparse
 import os
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -142,7 +141,7 @@ def finished(trials: list[Trial], asked: argparse.Namespace) -> dict[Trial, list
     )
     pace = _Pace(left, asked.workers)
     try:
-        futures = {pool.submit(_timed, trial, asked.data): trial for trial in left}
+        futures = {pool.submit(run, trial, asked.data): trial for trial in left}
         for future in as_completed(futures):
             trial = futures[future]
             done[trial], seconds = future.result()
@@ -151,11 +150,6 @@ def finished(trials: list[Trial], asked: argparse.Namespace) -> dict[Trial, list
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return done
-
-
-def _timed(trial: Trial, root: Path) -> tuple[list[Row], float]:
-    started_s = time.monotonic()
-    return run(trial, root), time.monotonic() - started_s
 
 
 def _key(trial: Trial) -> str:

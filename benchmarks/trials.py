@@ -6,6 +6,7 @@ network is the exported one, asked for every tick as live; only the file round t
 left out (`tests/model/test_figures.py` compares).
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -116,9 +117,10 @@ class Network:
         return np.clip(rest + change, 0.0, 1.0)
 
 
-def run(trial: Trial, root: Path) -> list[Row]:
-    """All rows of a trial."""
-    return list(PARTS[trial.part](trial, root))
+def run(trial: Trial, root: Path) -> tuple[list[Row], float]:
+    """All rows of a trial, and how many seconds they took."""
+    started_s = time.monotonic()
+    return list(PARTS[trial.part](trial, root)), time.monotonic() - started_s
 
 
 def _accuracy(trial: Trial, root: Path) -> Iterator[Row]:

@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
 CARD_FILE = "README.md"
 
+_KINDS = {
+    "diffusion": "A causal Transformer denoiser",
+    "gru": "A recurrent network, for comparison with the denoiser,",
+    "tcn": "A network of causal convolutions, for comparison with the denoiser,",
+    "transformer": "A causal Transformer without diffusion, for comparison with the denoiser,",
+}
+
 _HEAD = """# Model card: {name}
 
-A causal Transformer denoiser that turns a window of face IMU features into the 52 ARKit
+{kind} that turns a window of face IMU features into the 52 ARKit
 blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters in
 {members} members whose mean is the answer (ridge regression has {linear:.0%} of it), {window} rows
 of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the features and,
@@ -97,6 +104,7 @@ def model_card(facts: "CheckpointFacts", parameters: int) -> str:
     """The card as Markdown. `parameters` counts the network's numbers."""
     head = _HEAD.format(
         name=facts.name,
+        kind=_KINDS[facts.recipe["denoiser"].get("kind", "diffusion")],
         parameters=parameters / 1e6,
         members=facts.recipe["denoiser"].get("members", 1),
         linear=facts.recipe["denoiser"].get("linear_share", 0.0),

@@ -1,6 +1,7 @@
 """Figures: what is made of rows, what is asked of them, and that trials measure what live gives."""
 
 import importlib
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -161,9 +162,8 @@ def test_finished_trials_are_read_back_but_not_one_that_was_broken_off(tmp_path,
 def test_a_checkpoint_that_is_none_is_one_clear_line(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "figures.py"), "--checkpoint", str(tmp_path)]
     asked = [*command, "--data", str(tmp_path)]
-    found = subprocess.run(
-        asked, capture_output=True, text=True, cwd=BENCHMARKS.parent, check=False
-    )
+    here = os.environ | {"PYTHONPATH": str(BENCHMARKS.parent)}
+    found = subprocess.run(asked, capture_output=True, text=True, env=here, check=False)
     assert found.returncode == 2
     assert found.stdout == ""
     assert "Traceback" not in found.stderr
