@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,12 +11,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from capture.recording import read_recording
 from capture.resample import TICK_HZ
 from dataset_tools.performance import generate_performance, with_routine
 from firmware_host.errors import ConfigError, DataError
-from model.checkpoint import load_checkpoint
+from model.card import CARD_FILE, FIGURES_FILE
+from model.checkpoint import SHIPPED, load_checkpoint
+from model.cli import app
 from model.data import OPENING_ROWS
 from model.figures import Figures, Row, read_figures, summarised
 from model.figures_tables import musts, tables
@@ -102,6 +106,25 @@ def test_figures_of_another_network_are_refused(tmp_path):
     path.write_text("{}")
     with pytest.raises(DataError, match=r"f\.json"):
         read_figures(path, "a" * 64)
+
+
+def test_a_card_states_the_figures_of_its_network_and_of_no_other(tmp_path):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(SHIPPED, folder)
+    before = (folder / CARD_FILE).read_text()
+    path = tmp_path / "f.json"
+    path.write_bytes(msgspec.json.encode(figures_of(rows_of_all(ours=0.7))))
+    command = ["card", str(folder), "--figures", str(path)]
+    with pytest.raises(ConfigError, match="figures of network aaa"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert (folder / CARD_FILE).read_text() == before
+    own = msgspec.structs.replace(
+        figures_of(rows_of_all(ours=0.7125)), onnx_sha256=load_checkpoint(folder).facts.onnx_sha256
+    )
+    path.write_bytes(msgspec.json.encode(own))
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert tables(own) in (folder / CARD_FILE).read_text()
+    assert read_figures(folder / FIGURES_FILE, own.onnx_sha256) == own
 
 
 def test_a_trial_gives_what_the_live_predictor_gives(benchmark_module):
