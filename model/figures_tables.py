@@ -1,6 +1,6 @@
 """Figures as Markdown, for docs and model cards, and whether they are what was asked for. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from model.figures import Figures, Line
@@ -82,7 +82,7 @@ _TABLES = (
 )
 
 
-def _markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _markdown(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = (head, ("---",) * len(head), *rows)
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
