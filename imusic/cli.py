@@ -61,6 +61,7 @@ VERBS: dict[str, Verb] = {
         "dataset_tools.sets.cli", "Data", "Build, check and curate data sets of takes."
     ),
     "train": Verb("model.cli", "Model", "Train a network on takes and virtual wearers."),
+    "card": Verb("model.cli", "Model", "Write measured figures into a checkpoint's model card."),
     "join": Verb("model.cli", "Model", "Let networks that were trained apart answer together."),
     "adapt": Verb("model.cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
