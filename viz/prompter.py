@@ -22,17 +22,19 @@ import numpy as np
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, MIRROR
-from capture.guide_run import Stage, View
+from capture.guide_run import Stage
+from capture.guide_run import View as Asked
 from capture.guided import Script, Step, script_from_dict
-from viz.desktop import FRAME_S, Screen, Window, require_window
-from viz.scene import Panel
+from viz.desktop import Screen, Shown, Window, require_window
+from viz.scene import Panel, View
 
 SIZE = 720
+FRAME_S = 1 / 60
 GOING_S = 5.0
 _MIRRORED = np.array([1.0, -1.0, -1.0])  # of rotation vectors
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Cue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be seen. label: of the step, empty for none. began_ns: when its clock was 0."""
 
     label: str = ""
@@ -45,11 +47,11 @@ class Prompter:
 
     def __init__(self, script: Script) -> None:
         self._script = script
-        self._shown = Shown()
+        self._shown = Cue()
 
     def hear(self, line: str) -> None:
         """Take one line. Raises ValueError for one that says nothing known."""
-        self._shown = msgspec.json.decode(line, type=Shown)
+        self._shown = msgspec.json.decode(line, type=Cue)
 
     def panel(self, now_ns: int) -> Panel:
         """The face of now."""
@@ -74,7 +76,7 @@ def run(screen: Screen, stream: TextIO) -> None:
             began_s = time.monotonic()
             while lines:
                 prompter.hear(lines.pop(0))
-            if not screen.show(prompter.panel(time.monotonic_ns())):
+            if not screen.show(Shown((prompter.panel(time.monotonic_ns()),), View())):
                 return
             time.sleep(max(0.0, began_s + FRAME_S - time.monotonic()))
 
@@ -97,7 +99,7 @@ class PrompterWindow:
             require_window()
             command = (sys.executable, "-m", "viz.prompter")
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0)
-        self._told: Shown | None = None
+        self._told: Cue | None = None
         self._write(msgspec.json.encode(msgspec.to_builtins(script)))
 
     @property
@@ -105,25 +107,25 @@ class PrompterWindow:
         """Whether somebody can still see it."""
         return self._process.poll() is None
 
-    def tell(self, shown: Shown) -> None:
+    def tell(self, shown: Cue) -> None:
         """Say what is to be seen; nothing where it is seen already, or nobody looks."""
         if shown == self._told or not self.is_open:
             return
         self._told = shown
         self._write(msgspec.json.encode(shown))
 
-    def show(self, view: View) -> None:
+    def show(self, view: Asked) -> None:
         """Show what a guided session shows."""
         now_ns = time.monotonic_ns()
         if view.step is None:
-            self.tell(Shown(caption="That was all. Thank you."))
+            self.tell(Cue(caption="That was all. Thank you."))
         elif view.stage is not Stage.SHOWING:
-            self.tell(Shown(caption=f"{view.stage.value.capitalize()}: {view.step.prompt}"))
+            self.tell(Cue(caption=f"{view.stage.value.capitalize()}: {view.step.prompt}"))
         else:
             began_ns = now_ns - round(view.since_s * 1e9)
             if not self._is_shown(view.step.label, began_ns):
                 said = view.step.text or view.step.prompt
-                self.tell(Shown(label=view.step.label, began_ns=began_ns, caption=said))
+                self.tell(Cue(label=view.step.label, began_ns=began_ns, caption=said))
 
     def _is_shown(self, label: str, began_ns: int) -> bool:
         """Whether this step is on already, since about then."""
