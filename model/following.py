@@ -233,10 +233,10 @@ def _poses(unit: Unit) -> dict[int, Array]:
 def _speeds(unit: Unit, since_s: Array) -> Array:
     """(M, P) how fast each pose of a unit is gone into, per second."""
     numbers = list(_poses(unit))
-    out = np.zeros((len(since_s), len(numbers)))
+    out: Array = np.zeros((len(since_s), len(numbers)))
     for movement in unit.movements:
         out[:, numbers.index(movement.pose)] += movement.level(since_s)
-    return np.gradient(out, axis=0) * TICK_HZ
+    return np.asarray(np.gradient(out, axis=0)) * TICK_HZ
 
 
 def _best(delays_s: Array, likely: Array, usual_s: float, spread_s: float) -> float:
