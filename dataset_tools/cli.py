@@ -11,7 +11,7 @@ import typer
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dataset_tools.shards import Manifest
+    from dataset_tools.manifest import Manifest
 
 app = typer.Typer(rich_markup_mode=None)
 performances_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)

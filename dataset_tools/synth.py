@@ -23,18 +23,11 @@ from capture.resample import TICK_HZ, rows_of
 from capture.take import software
 from dataset_tools.casting import Cast, cast_of, draw_performance
 from dataset_tools.families import HeadFamilies, families_of
+from dataset_tools.manifest import Manifest, Shard, read_manifest, write_manifest, write_whole
 from dataset_tools.performance import REST_S, ROUTINE_S, Performance
 from dataset_tools.processes import end_with_parent
 from dataset_tools.recordings import read_sources
-from dataset_tools.shards import (
-    Manifest,
-    Shard,
-    Stored,
-    read_manifest,
-    write_manifest,
-    write_shard,
-    write_whole,
-)
+from dataset_tools.shards import Stored, write_shard
 from dataset_tools.synth_plan import SEQUENCES_PER_SHARD, SynthPlan, encode_plan
 from dataset_tools.virtual_imu import VirtualSamples, VirtualWearer, feel
 from firmware_host.errors import ConfigError

@@ -57,7 +57,11 @@ VERBS: dict[str, Verb] = {
     "list": Verb("capture.cli", "Record", "List the takes in a folder."),
     "performances": Verb("dataset_tools.cli", "Data", "Make faces that move, and compare them."),
     "synth": Verb("dataset_tools.cli", "Data", "Let virtual wearers perform a data set."),
+    "dataset": Verb(
+        "dataset_tools.sets.cli", "Data", "Build, check and curate data sets of takes."
+    ),
     "train": Verb("model.cli", "Model", "Train a network on takes and virtual wearers."),
+    "card": Verb("model.cli", "Model", "Write measured figures into a checkpoint's model card."),
     "join": Verb("model.cli", "Model", "Let networks that were trained apart answer together."),
     "adapt": Verb("model.cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),

@@ -16,8 +16,9 @@ from capture.head import standard_head
 from capture.recording import read_recording
 from dataset_tools.casting import DataConfig
 from dataset_tools.families import HeadFamilies, single_family
+from dataset_tools.manifest import read_manifest
 from dataset_tools.recordings import Source
-from dataset_tools.shards import read_dataset, read_manifest, read_shard
+from dataset_tools.shards import read_dataset, read_shard
 from dataset_tools.synth import make_shard, open_studio, synthesise
 from dataset_tools.synth_plan import SEQUENCES_PER_SHARD, SynthPlan, encode_plan, plan_of
 from dataset_tools.synth_takes import write_takes

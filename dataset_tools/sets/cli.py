@@ -1,0 +1,76 @@
+"""Verbs of `imusic dataset`."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dataset_tools.sets.executors import Executor, Kind, executor_of
+
+app = typer.Typer(rich_markup_mode=None)
+dataset_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(dataset_app, name="dataset", help="Build, check, split and curate data sets.")
+
+Set = Annotated[Path, typer.Argument(metavar="SET", help="A data set, or one version of it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ExecutorOption = Annotated[Kind, typer.Option(help="Where the work runs.")]
+Workers = Annotated[int | None, typer.Option(help="Processes; default: one per core.", min=1)]
+
+
+def executors(kind: Kind, workers: int | None) -> Callable[[int], Executor]:
+    """What gives the executor for a number of items."""
+    return lambda items: executor_of(kind, workers, items)
+
+
+@contextmanager
+def bar(label: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr: call it with the share that is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=1.0)
+        yield lambda share: progress.update(task, completed=share)
+
+
+def tell(facts: dict[str, Any], line: str, as_json: bool, notes: tuple[str, ...] = ()) -> None:
+    """A result on stdout, notes on stderr."""
+    typer.echo(json.dumps(facts) if as_json else line)
+    for note in notes:
+        typer.echo(f"imusic: note: {note}", err=True)
+
+
+@dataset_app.command()
+def build(
+    takes: Annotated[list[Path], typer.Argument(metavar="TAKES...", help="Takes, or folders of.")],
+    out: Annotated[Path, typer.Option(help="The data set: new, or one to add to.")],
+    subjects: Annotated[
+        Path | None, typer.Option(help="What people agreed to, a subjects.toml.")
+    ] = None,
+    executor: ExecutorOption = "auto",
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Turn takes into the next version of a data set; only new and changed ones are built.
+
+    Example: imusic dataset build takes --out sets/faces
+    """
+    from dataset_tools.sets.build import build as build_set
+    from dataset_tools.sets.subjects import read_subjects
+
+    people = read_subjects(subjects) if subjects else None
+    with bar("takes") as report:
+        built = build_set(takes, out, executors(executor, workers), people, report)
+    facts = {
+        "version": str(built.version),
+        "is_new": built.is_new,
+        "added": built.added,
+        "changed": built.changed,
+        "kept": built.kept,
+        "notes": list(built.notes),
+    }
+    counts = f"{built.added} added, {built.changed} changed, {built.kept} kept"
+    tell(facts, f"{built.version}: {counts}", as_json, () if as_json else built.notes)
