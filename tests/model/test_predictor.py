@@ -113,7 +113,7 @@ def test_while_samples_are_late_the_face_stays_where_it_is_and_then_is_as_if_the
     on_time = list(drive(predictor(checkpoint), sent))
     stalls, ends = (on_time[k].time_ns for k in (120, 125))
     late = [replace(b, arrival_ns=ends) if stalls < b.arrival_ns <= ends else b for b in sent]
-    assert sum(b.arrival_ns == ends for b in late) > 10
+    assert sum(b.arrival_ns == ends for b in late) > 4
     frames = list(drive(predictor(checkpoint), late))
     assert [f.time_ns for f in frames] == [f.time_ns for f in on_time]
     assert np.abs(np.diff(weights(on_time)[118:128], axis=0)).max(axis=1).min() > 0
