@@ -196,7 +196,7 @@ class Predictor:
         would be guesses that no network was trained on.
         """
         face, reference = list(self._layout.face_indices), self._layout.reference_index
-        heard: NDArray[np.bool_] = np.isfinite(rows[-_LATE_ROWS:]).all(axis=-1)  # (T, S)
+        heard = np.asarray(np.isfinite(rows[-_LATE_ROWS:]).all(axis=-1))  # (T, S)
         usable = np.flatnonzero(heard[:, reference] & heard[:, face].any(axis=1))
         if len(usable):
             self._last_heard_tick = tick
