@@ -6,50 +6,31 @@
 Prints one JSON line per take and a summary in which every recording weighs the same. The sensors
 sit on our standard head, with `--head people` on other people of it, with `--head ict` on random
 identities of the ICT-FaceKit head, with `--head FILE` on any avatar. Wearer seeds are disjoint
-from those of training. `--enrol 120` lets every wearer be enrolled by two minutes of a guided
-range of motion first, `--redon` moves the sensors after that.
+from those of training. `figures.py` has the figures of all methods, with and without enrolment.
 """
 
 import argparse
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from takes import SEED, head_of, worn
 
-from capture.blendshapes import ARKIT_NAMES
-from capture.head import Head, identity_head, seeded_head, standard_head
-from capture.head_check import read_head
-from capture.importers import import_samples
 from capture.provenance import file_sha256
 from capture.recording import read_recording
-from dataset_tools.performance import (
-    REST_S,
-    ROUTINE_S,
-    Performance,
-    exercise,
-    with_routine,
-)
+from dataset_tools.performance import with_routine
 from dataset_tools.recordings import read_performance
-from dataset_tools.virtual_imu import VirtualSamples, VirtualWearer, feel
-from dataset_tools.wearers import donned_again, draw_wearer
+from dataset_tools.wearers import draw_wearer
 from firmware_host.layout import FACE_12
-from model.adapt import adapt_take
 from model.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from model.evaluate import judge_take
 from model.predict import predict_recording
-from model.wearer import Wearer
 
 PUBLIC_TEST = ("arkit/alexdjulin/S07-001.csv", "arkit/applicator/SampleTest0*.csv")
 KEPT = ("correlation", "mae_offset_free", "mae", "jitter_ratio", "correlation_per_shape")
 Row = dict[str, Any]
-# Profiles by wearer: whoever wears the sensors performs every recording.
-_ENROLLED: dict[int, Wearer | None] = {}
-SEED = 77_000  # far from any seed that training draws
 
 
 def main() -> None:
@@ -62,8 +43,6 @@ def main() -> None:
     options.add_argument("--wearers", type=int, default=3)
     options.add_argument("--head", default="ours", help="ours, people, ict, or a head's file")
     options.add_argument("--checkpoint", type=Path, default=SHIPPED)
-    options.add_argument("--enrol", type=float, default=0.0, help="seconds of range of motion")
-    options.add_argument("--redon", action="store_true", help="put the sensors on anew since")
     options.add_argument("--markdown", action="store_true", help="print tables for docs")
     asked = options.parse_args()
     checkpoint = load_checkpoint(asked.checkpoint)
@@ -82,83 +61,21 @@ def main() -> None:
     print(json.dumps({"head": asked.head, **summary(rows)}))
 
 
-def head_of(kind: str, root: Path, seed: int) -> Head:
-    """The head of a wearer."""
-    if kind == "ours":
-        return standard_head()
-    if kind == "people":
-        return seeded_head(seed)
-    if kind != "ict":
-        return read_head(Path(kind))
-    coefficients = np.random.default_rng(seed).normal(0.0, 1.0, 40)
-    return identity_head(root / "mesh/ict_face.npz", coefficients)
-
-
 def judge(path: Path, seed: int, asked: argparse.Namespace, checkpoint: Checkpoint) -> Row:
     """One recording on one wearer, through the interchange format."""
     rng = np.random.default_rng(seed)
     head = head_of(asked.head, Path(asked.data), seed)
     wearer = draw_wearer(head, FACE_12, rng)
-    if asked.enrol and seed not in _ENROLLED:
-        _ENROLLED[seed] = enrolment(wearer, seed, asked.enrol, checkpoint)
-    profile = _ENROLLED.get(seed)
-    if asked.redon:
-        wearer = donned_again(wearer, np.random.default_rng(seed + 1))
     performance = with_routine(read_performance(path, seed=seed), seed)
     with worn(performance, wearer, rng) as take:
         recording = read_recording(take)
-    prediction = predict_recording(recording, checkpoint, wearer=profile)
-    figures = judge_take(recording, checkpoint, prediction, wearer=profile).figures()
+    figures = judge_take(recording, checkpoint, predict_recording(recording, checkpoint)).figures()
     return {
         "file": path.name,
         "wearer": seed,
         "in_training": checkpoint.saw(file_sha256(path)),
-        "enrolled": profile is not None,
         **{key: figures[key] for key in KEPT},
     }
-
-
-def enrolment(
-    wearer: VirtualWearer, seed: int, seconds: float, checkpoint: Checkpoint
-) -> Wearer | None:
-    """What `imusic adapt` makes of a guided range of motion; None where it would keep the old."""
-    performance = with_routine(exercise(seed, seconds), seed + 7)
-    with worn(performance, wearer, np.random.default_rng(seed + 13)) as take:
-        adapted = adapt_take(read_recording(take), checkpoint, "benchmark", "")
-    return adapted.wearer if adapted.better else None
-
-
-@contextmanager
-def worn(
-    performance: Performance,
-    wearer: VirtualWearer,
-    rng: np.random.Generator,
-    change: Callable[[VirtualSamples, np.random.Generator], VirtualSamples] | None = None,
-    change_rng: np.random.Generator | None = None,
-) -> Iterator[Path]:
-    """A take of a performance, as `imusic import samples` makes it.
-
-    change: what befalls the samples on their way, drawn from change_rng.
-    """
-    felt = feel(performance, wearer, 200.0, rng)
-    if change is not None:
-        felt = change(felt, change_rng or rng)
-    with tempfile.TemporaryDirectory() as folder:
-        npz, take = Path(folder) / "samples.npz", Path(folder) / "take"
-        np.savez(
-            npz,
-            slots=np.array(FACE_12.names),
-            time_s=felt.time_s,
-            accel_m_s2=felt.accel_m_s2,
-            gyro_rad_s=felt.gyro_rad_s,
-            weights=performance.weights[performance.tracked],
-            weight_names=np.array(ARKIT_NAMES),
-            weights_time_s=performance.time_s[performance.tracked],
-            rest_s=np.array([0.0, REST_S]),
-            routine_s=np.array([REST_S, REST_S + ROUTINE_S]),
-        )
-        import_samples(npz, take)
-        yield take
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

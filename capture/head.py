@@ -15,7 +15,7 @@ from capture.head_files import cache_path, head_from_npz, identity_head, read_ca
 from capture.head_gltf import head_from_gltf
 from capture.head_identity import STANDARD, Identity, draw_identity, identity_of
 from capture.head_mesh import Head
-from capture.head_sites import Site, SiteResponses, find_sites, site_responses
+from capture.head_sites import Site, SiteResponses, find_sites, moved_site, site_responses
 
 __all__ = [
     "STANDARD",
@@ -30,6 +30,7 @@ __all__ = [
     "head_from_npz",
     "identity_head",
     "identity_of",
+    "moved_site",
     "seeded_head",
     "site_responses",
     "standard_head",

@@ -68,6 +68,16 @@ def find_sites(head: Head, layout: SensorLayout) -> tuple[Site, ...]:
     )
 
 
+def moved_site(head: Head, site: Site, step_m: Array) -> Site:
+    """The patch of outer skin nearest to a step (3,) away from where `site` is on the same head.
+
+    Raises:
+        DataError: no skin is near.
+    """
+    skin = _outer_skin(head)
+    return _site(head, skin, site.name, site.centre + step_m, np.zeros(len(skin), np.float32))
+
+
 def _outer_skin(head: Head) -> NDArray[np.int64]:
     """Vertices facing away from the head's axis: no lids' insides, teeth or eyeballs."""
     outward = head.vertices * np.array([1.0, 0.35, 1.0], np.float32)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from capture import rotations
 from capture.blendshapes import ARKIT_NAMES, MIRROR
-from capture.head import Head, Site, find_sites, site_responses
-from dataset_tools.chips import Chip
+from capture.head import Head, Site, find_sites, moved_site, site_responses
+from dataset_tools.chips import CHIPS, Chip
 from dataset_tools.virtual_imu import SiteModel, VirtualWearer, put_on
 from firmware_host.layout import SensorLayout, Slot
 
@@ -70,6 +70,54 @@ def draw_wearer(
         gyro_noise_rad_s_rthz=float(rng.uniform(0.6e-4, 2.6e-4)),
     )
     return put_on(layout, sites, rng, variety.mounting_rad, chip, twist_rad=variety.twist_rad)
+
+
+def draw_donnings(
+    head: Head,
+    layout: SensorLayout,
+    rng: np.random.Generator,
+    moved_m: float,
+    turned_rad: float,
+    variety: Variety = CAREFUL,
+) -> tuple[VirtualWearer, VirtualWearer]:
+    """Somebody, and the same face with the same chips on another day.
+
+    The chips are real ones (`chips.CHIPS`). On the other day every face sensor sits `moved_m` along
+    the skin from where it was, to the next vertex of the head, and is turned by `turned_rad` (per
+    axis, Gaussian). Both answer as the head does there, unlike by `donned_again`, which knows none.
+    """
+    sites = landed(head, layout, rng, variety.placement_m)
+    other_rng, person = rng.spawn(1)[0], int(rng.integers(1 << 62))
+    chip = list(CHIPS.values())[int(rng.integers(len(CHIPS)))]
+    elsewhere = tuple(
+        site if k == layout.reference_index else _along_the_skin(head, site, moved_m, other_rng)
+        for k, site in enumerate(sites)
+    )
+    first, second = (
+        vary(
+            site_model(head, on_skin, layout.reference_index),
+            np.random.default_rng(person),
+            variety,
+        )
+        for on_skin in (sites, elsewhere)
+    )
+    worn = put_on(layout, first, rng, variety.mounting_rad, chip, twist_rad=variety.twist_rad)
+    return worn, replace(
+        worn,
+        sites=second,
+        quat_head_from_sensor=_turned(worn, other_rng, turned_rad),
+    )
+
+
+def _along_the_skin(head: Head, site: Site, far_m: float, rng: np.random.Generator) -> Site:
+    normal = _unit(head.normals(head.vertices)[site.vertices].astype(float).mean(axis=0))
+    step = rng.normal(size=3)
+    return moved_site(head, site, far_m * _unit(step - normal * (step @ normal)))
+
+
+def _turned(wearer: VirtualWearer, rng: np.random.Generator, by_rad: float) -> Array:
+    error = rotations.from_vector(rng.normal(0.0, by_rad, (len(wearer.sites.position), 3)))
+    return rotations.multiply(error, wearer.quat_head_from_sensor)
 
 
 def worn_sites(
@@ -190,9 +238,5 @@ def donned_again(
 
     How a patch answers changes as it does between places some 5 mm apart.
     """
-    error = rotations.from_vector(rng.normal(0.0, mounting_rad, (len(wearer.sites.position), 3)))
-    return replace(
-        wearer,
-        sites=vary(wearer.sites, rng, ELSEWHERE),
-        quat_head_from_sensor=rotations.multiply(error, wearer.quat_head_from_sensor),
-    )
+    turned = _turned(wearer, rng, mounting_rad)
+    return replace(wearer, sites=vary(wearer.sites, rng, ELSEWHERE), quat_head_from_sensor=turned)

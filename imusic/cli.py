@@ -61,6 +61,7 @@ VERBS: dict[str, Verb] = {
         "dataset_tools.sets.cli", "Data", "Build, check and curate data sets of takes."
     ),
     "train": Verb("model.cli", "Model", "Train a network on takes and virtual wearers."),
+    "card": Verb("model.cli", "Model", "Write measured figures into a checkpoint's model card."),
     "join": Verb("model.cli", "Model", "Let networks that were trained apart answer together."),
     "adapt": Verb("model.cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
@@ -69,8 +70,8 @@ VERBS: dict[str, Verb] = {
     "drive": Verb("capture.drive_cli", "Model", "Drive avatars with published or recorded faces."),
     "keys": Verb("capture.drive_cli", "Model", "Make the keys that let faces leave a computer."),
     "export": Verb("model.cli", "Model", "Turn a checkpoint into a network that needs no torch."),
-    "render": Verb("viz.cli", "See", "Draw blendshapes on a head: pictures and video."),
-    "view": Verb("viz.cli", "See", "Show the live head that somebody publishes."),
+    "render": Verb("viz.render_cli", "See", "Draw blendshapes on a head: pictures and video."),
+    "view": Verb("viz.view_cli", "See", "Show faces in a window, live or from files."),
     "head": Verb("viz.cli", "See", "Look at the head mesh and its 52 shapes."),
 }
 

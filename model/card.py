@@ -1,21 +1,38 @@
 """The model card of a checkpoint: what it is, what it saw, how well it did, what it cannot see.
 
-Made from `checkpoint.json` alone, so that card and facts cannot disagree.
+Made from `checkpoint.json` and, where they were measured, `figures.json` alone, so that card and
+facts cannot disagree.
 """
 
 from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from capture.outputs import require_writable, whole_file
+from firmware_host.errors import DataError
+from model.checkpoint import load_checkpoint
+from model.figures import read_figures
+from model.figures_tables import tables
 
 if TYPE_CHECKING:
     from capture.provenance import DataUse
     from model.checkpoint import CheckpointFacts
+    from model.figures import Figures
 
-CARD_FILE = "README.md"
+CARD_FILE, FIGURES_FILE = "README.md", "figures.json"
+_GIVEN = ("feature_mean", "feature_scale", "target_scale", "kernel", "intercept")
+
+_KINDS = {
+    "diffusion": "A causal Transformer denoiser",
+    "gru": "A recurrent network, for comparison with the denoiser,",
+    "tcn": "A network of causal convolutions, for comparison with the denoiser,",
+    "transformer": "A causal Transformer without diffusion, for comparison with the denoiser,",
+}
 
 _HEAD = """# Model card: {name}
 
-A causal Transformer denoiser that turns a window of face IMU features into the 52 ARKit
+{kind} that turns a window of face IMU features into the 52 ARKit
 blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters in
 {members} members whose mean is the answer (ridge regression has {linear:.0%} of it), {window} rows
 of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the features and,
@@ -82,6 +99,14 @@ _UNJUDGED = """
 Nobody was held out of the training, so nothing is claimed.
 """
 
+_FIGURES = """
+## Figures (simulated IMUs)
+
+Over virtual wearers × people who are in no training, as `docs/accuracy.md` explains. Measured by
+`{command}` of {software}.
+
+"""
+
 _LIMITS = """
 ## What it cannot see
 
@@ -93,10 +118,11 @@ as we assume them to be; nobody has measured them on faces here.
 """
 
 
-def model_card(facts: "CheckpointFacts", parameters: int) -> str:
-    """The card as Markdown. `parameters` counts the network's numbers."""
+def model_card(facts: "CheckpointFacts", parameters: int, figures: "Figures | None" = None) -> str:
+    """The card as Markdown. parameters: how many numbers were learnt. figures: of this network."""
     head = _HEAD.format(
         name=facts.name,
+        kind=_KINDS[facts.recipe["denoiser"].get("kind", "diffusion")],
         parameters=parameters / 1e6,
         members=facts.recipe["denoiser"].get("members", 1),
         linear=facts.recipe["denoiser"].get("linear_share", 0.0),
@@ -108,7 +134,41 @@ def model_card(facts: "CheckpointFacts", parameters: int) -> str:
         software=facts.software,
         sha=facts.onnx_sha256,
     )
-    return head + _trainings(facts) + _accuracy(facts) + _LIMITS
+    measured = "" if figures is None else _measured(figures)
+    return head + _trainings(facts) + _accuracy(facts) + measured + _LIMITS
+
+
+def _measured(figures: "Figures") -> str:
+    return _FIGURES.format(software=figures.software, command=figures.command) + tables(figures)
+
+
+def write_figures(folder: Path, path: Path) -> None:
+    """Put figures of a checkpoint into its folder and its card.
+
+    Raises:
+        ConfigError: they are of another network, or the folder cannot be written to.
+        DataError: the checkpoint or the figures cannot be read.
+    """
+    facts = load_checkpoint(folder).facts
+    require_writable(folder / CARD_FILE)
+    figures = read_figures(path, facts.onnx_sha256)
+    card = model_card(facts, count_parameters(folder), figures)
+    for name, text in ((FIGURES_FILE, path.read_text("utf-8")), (CARD_FILE, card)):
+        with whole_file(folder / name) as beside:
+            beside.write_text(text, encoding="utf-8")
+
+
+def count_parameters(folder: Path) -> int:
+    """How many numbers a checkpoint's network learnt; what it was given (scales, ridge) is none."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = folder / "denoiser.safetensors"
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    return sum(t.size for name, t in tensors.items() if not name.endswith(_GIVEN))
 
 
 def _trainings(facts: "CheckpointFacts") -> str:

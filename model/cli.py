@@ -1,4 +1,4 @@
-"""Verbs of the model: train, export, adapt, evaluate, predict, live."""
+"""Verbs of the model: train, export, join, card, adapt, evaluate, predict, live."""
 
 import math
 import sys
@@ -126,6 +126,21 @@ def join(
     trained, recipe = joined(checkpoints, name, data)
     write_checkpoint(trained, recipe, out, software(), recipes_of(checkpoints))
     sys.stdout.write(f"{out}\n")
+
+
+@app.command()
+def card(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
+    figures: Annotated[Path, typer.Option(help="What benchmarks/figures.py --json printed of it.")],
+) -> None:
+    """Write figures into a checkpoint's model card, which is replaced; other networks' are refused.
+
+    Example: imusic card runs/tiny/checkpoint --figures figures.json
+    """
+    from model.card import CARD_FILE, write_figures
+
+    write_figures(checkpoint, figures)
+    sys.stdout.write(f"{checkpoint / CARD_FILE}\n")
 
 
 @app.command()

@@ -12,11 +12,14 @@ from firmware_host.errors import ConfigError
 class DenoiserConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Size of the network. `window` is in rows at 60 Hz.
 
-    gated: the filter's estimates follow the features, and a gate per shape says how much of them
-    the answer begins with. members: networks of this size that learn apart and answer together.
+    kind: `diffusion` denoises; the others (`model.regressors`) answer in one pass without noise,
+    and are there to be compared with. gated: the filter's estimates follow the features, and a gate
+    per shape says how much of them the answer begins with. members: networks of this size that
+    learn apart and answer together.
     linear_share: how much of the answer is that of ridge regression, smoothed (`model.ensemble`).
     """
 
+    kind: Literal["diffusion", "gru", "tcn", "transformer"] = "diffusion"
     width: int = 128
     layers: int = 4
     heads: int = 4
@@ -127,6 +130,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     refine_takes: str = ""
     refine_generated_share: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        steps = self.diffusion.num_inference_steps
+        if self.denoiser.kind != "diffusion" and steps != 1:
+            raise ValueError(
+                f"a {self.denoiser.kind} answers in one pass: expected num_inference_steps = 1, "
+                f"got {steps}"
+            )
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -26,8 +26,10 @@ from dataset_tools.performance import (
     with_routine,
 )
 from dataset_tools.recordings import Recorded
-from dataset_tools.virtual_imu import VirtualWearer, feel
+from dataset_tools.virtual_imu import VirtualSamples, VirtualWearer, feel
 from dataset_tools.wearers import donned_again
+from firmware_host.layout import SensorLayout
+from firmware_host.samples import Floats
 from model.config import WearerConfig
 from model.features import features
 from model.kalman import Belief, WeightFilter, filtered, fit_dynamics
@@ -35,6 +37,8 @@ from model.responses import SiteResponses, enrolled, responses_prior
 from model.sequences import Sequence
 
 _GENERATED_S = 60.0
+_REST_ROWS = round(REST_S * TICK_HZ)
+OPENING_ROWS = round((REST_S + ROUTINE_S) * TICK_HZ)
 _ALL_HEARD: NDArray[np.int64] = np.array([], np.int64)
 
 
@@ -64,7 +68,7 @@ def belief_of(recorded: list[Recorded], families: HeadFamilies, wearers: int, se
 def _changes(performance: Performance) -> np.ndarray:
     """(T, 52) changes from rest at 60 Hz."""
     at = np.arange(performance.time_s[0], performance.time_s[-1], 1.0 / TICK_HZ)
-    return np.asarray(_at(at, performance) - baseline(performance))
+    return np.asarray(weights_at(at, performance) - baseline(performance))
 
 
 def perceive(
@@ -83,26 +87,34 @@ def perceive(
         dead: slots that are never heard.
     """
     felt = feel(performance, wearer, rate_hz, rng)
-    time_ns = np.rint(felt.time_s * 1e9).astype(np.int64)
-    count = int(felt.time_s[-1] * TICK_HZ)
-    rows = rows_of(time_ns, felt.accel_m_s2, felt.gyro_rad_s, 1, count)
-    rows[:, dead] = np.nan
-    rest, lead = round(REST_S * TICK_HZ), round((REST_S + ROUTINE_S) * TICK_HZ)
-    calibration = calibrate(
-        wearer.layout, rows[:rest, :, :3], rows[:rest, :, 3:], rows[rest:lead, :, 3:]
-    )
-    seen = features(rows, wearer.layout, calibration)
-    weights = _at(np.arange(1, count + 1) / TICK_HZ, performance)
+    seen = noticed(felt, wearer.layout, dead)
+    weights = weights_at(np.arange(1, len(seen) + 1) / TICK_HZ, performance)
     rest_weights = performance.weights[0]
     return Sequence(
         person,
-        seen[lead:].astype(np.float16),
-        (weights - rest_weights)[lead:].astype(np.float16),
+        seen[OPENING_ROWS:].astype(np.float16),
+        (weights - rest_weights)[OPENING_ROWS:].astype(np.float16),
         rest_weights,
     )
 
 
-def _at(at_s: np.ndarray, performance: Performance) -> np.ndarray:
+def noticed(
+    felt: VirtualSamples, layout: SensorLayout, dead: NDArray[np.int64] = _ALL_HEARD
+) -> Floats:
+    """Feature rows (T, F) of the ticks 1 … T after the start of what was felt, rest and routine
+    (`OPENING_ROWS`) among them; these calibrate, as live.
+    """
+    time_ns = np.rint(felt.time_s * 1e9).astype(np.int64)
+    count = int(felt.time_s[-1] * TICK_HZ)
+    rows = rows_of(time_ns, felt.accel_m_s2, felt.gyro_rad_s, 1, count)
+    rows[:, dead] = np.nan
+    rest, routine = rows[:_REST_ROWS], rows[_REST_ROWS:OPENING_ROWS]
+    calibration = calibrate(layout, rest[:, :, :3], rest[:, :, 3:], routine[:, :, 3:])
+    return features(rows, layout, calibration)
+
+
+def weights_at(at_s: np.ndarray, performance: Performance) -> np.ndarray:
+    """(T, 52) weights of a performance at times (T,)."""
     columns = performance.weights.T
     return np.stack([np.interp(at_s, performance.time_s, column) for column in columns], axis=1)
 

@@ -37,12 +37,7 @@ class Denoiser(nn.Module):
         self.register_buffer("feature_scale", torch.ones(features))
         self.register_buffer("target_scale", torch.ones(WEIGHTS))
         self.embed_features = nn.Linear(features, width)
-        self.embed_weights = nn.Linear(WEIGHTS, width)
-        self.position = nn.Parameter(0.02 * torch.randn(config.window, width))
-        self.embed_time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.blocks = nn.ModuleList(
-            Block(width, config.heads, config.dropout) for _ in range(config.layers)
-        )
+        self.make_layers(config)
         self.norm = nn.LayerNorm(width)
         self.to_weights = nn.Linear(width, WEIGHTS)
         # A fresh network adds nothing to half of the filter's estimate, which is the safe answer.
@@ -50,21 +45,34 @@ class Denoiser(nn.Module):
         nn.init.zeros_(self.to_weights.bias)
         self.to_gate = nn.Linear(width, WEIGHTS) if config.gated else None
 
+    def make_layers(self, config: DenoiserConfig) -> None:
+        """What stands between the embedded features and the answer."""
+        width = config.width
+        self.embed_weights = nn.Linear(WEIGHTS, width)
+        self.position = nn.Parameter(0.02 * torch.randn(config.window, width))
+        self.embed_time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.dropout) for _ in range(config.layers)
+        )
+
     def forward(self, xt: Tensor, t: Tensor, features: Tensor) -> Tensor:
         """x0 (B, W, 52) from xt (B, W, 52), t (B,) float timesteps, features (B, W, F)."""
         seen = (features - self.feature_mean) / self.feature_scale  # (B, W, F)
         seen = seen.clamp(-8.0, 8.0)  # taps and knocks must not drown the rest
-        x = self.embed_features(seen) + self.embed_weights(xt)  # (B, W, D)
-        time = self.embed_time(timestep_embedding(t, x.shape[-1]))  # (B, D)
-        x = x + self.position + time[:, None]  # (B, W, D)
-        for block in self.blocks:
-            x = block(x)  # (B, W, D)
-        x = self.norm(x)
+        x = self.norm(self.understood(self.embed_features(seen), xt, t))  # (B, W, D)
         answer: Tensor = self.to_weights(x)  # (B, W, 52)
         if self.to_gate is None:
             return answer
         estimate = features[..., -2 * WEIGHTS : -WEIGHTS] / self.target_scale  # (B, W, 52)
         return answer + torch.sigmoid(self.to_gate(x)) * estimate
+
+    def understood(self, x: Tensor, xt: Tensor, t: Tensor) -> Tensor:
+        """(B, W, D) from embedded features (B, W, D), xt and t; row k from rows ≤ k."""
+        time = self.embed_time(timestep_embedding(t, x.shape[-1]))  # (B, D)
+        x = x + self.embed_weights(xt) + self.position + time[:, None]  # (B, W, D)
+        for block in self.blocks:
+            x = block(x)  # (B, W, D)
+        return x
 
 
 class Block(nn.Module):

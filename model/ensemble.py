@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from model.baselines import LAGS, Ridge
 from model.config import DenoiserConfig
 from model.denoiser import WEIGHTS, Denoiser
+from model.regressors import KINDS
 
 # Ridge trembles with its sensors; so much of each of the last rows, newest first, is kept: an
 # exponential of 2 rows, cut where little is left of it.
@@ -21,7 +22,7 @@ def linear_lags(window: int) -> tuple[int, ...]:
 
 
 class Ensemble(nn.Module):
-    """`config.members` denoisers with other beginnings, and ridge regression for `linear_share`.
+    """`config.members` networks with other beginnings, and ridge regression for `linear_share`.
 
     The answer is their mean. What they agree on they felt; what they disagree on each made up, and
     the mean of it is small (deep ensembles, arXiv:1612.01474). A line learns fewer habits of the
@@ -33,7 +34,9 @@ class Ensemble(nn.Module):
 
     def __init__(self, inputs: int, raw: int, config: DenoiserConfig) -> None:
         super().__init__()
-        self.members = nn.ModuleList(Denoiser(inputs, config) for _ in range(config.members))
+        self.members = nn.ModuleList(
+            KINDS[config.kind](inputs, config) for _ in range(config.members)
+        )
         self.linear = Linear(raw, config.window)
         self.linear_share = config.linear_share
 

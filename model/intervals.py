@@ -18,6 +18,8 @@ Interval = tuple[float, float]
 PIECE_S = 10.0
 # Of three, one draw in nine is a single piece three times over: no tail of 2.5 % is left to cut.
 FEWEST = 5
+# Of four people one draw in 64 is a single person four times over: a rough interval, but one.
+_FEWEST_EACH = 4
 _DRAWS = 2000
 _SHARE = 95.0
 
@@ -68,9 +70,28 @@ def interval_over_takes(values: Sequence[float]) -> Interval | None:
     return _middle(_redrawn(len(values)) @ np.asarray(values, float) / len(values))
 
 
-def _redrawn(count: int) -> Array:
-    """(draws, count) how often each of `count` things is drawn; the same for the same count."""
-    rng = np.random.default_rng(count)
+def interval_over_grid(values: Array, to: Array | None = None) -> Interval | None:
+    """95 % interval of a mean over wearers × people, (W, P), both drawn anew: of other wearers with
+    these people, of these wearers with other people, of both. None of fewer than `_FEWEST_EACH`.
+
+    to: (W, P) what the mean is divided by the mean of, drawn alike.
+    """
+    if min(values.shape) < _FEWEST_EACH:
+        return None
+    wearers, people = (_redrawn(count, axis) for axis, count in enumerate(values.shape))
+    total, base = (
+        np.einsum("dw,wp,dp->d", wearers, x, people) for x in (values, _ones(values, to))
+    )
+    return _middle(total / base)
+
+
+def _ones(values: Array, to: Array | None) -> Array:
+    return np.ones_like(values) if to is None else to
+
+
+def _redrawn(count: int, stream: int = 0) -> Array:
+    """(draws, count) how often each of `count` things is drawn; the same for the same arguments."""
+    rng = np.random.default_rng((count, stream) if stream else count)
     return np.asarray(rng.multinomial(count, np.full(count, 1 / count), size=_DRAWS), float)
 
 

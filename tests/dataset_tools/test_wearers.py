@@ -9,6 +9,7 @@ from dataset_tools.wearers import (
     MOST_MOVED_M,
     WIDE,
     blend,
+    draw_donnings,
     draw_wearer,
     landed,
     placed,
@@ -106,3 +107,29 @@ def test_only_the_careful_do_not_turn_sensors_on_the_skin():
         size[variety] = np.degrees(np.std(about))
     assert size[CAREFUL] == pytest.approx(7.0, rel=0.15)
     assert size[WIDE] == pytest.approx(np.hypot(7.0, 25.0 / np.sqrt(3)), rel=0.15)
+
+
+def test_on_another_day_face_sensors_sit_elsewhere_and_the_reference_where_it_was():
+    before, after = draw_donnings(HEAD, FACE_12, rng(3), 0.005, 0.1)
+    far_mm = 1e3 * np.linalg.norm(after.sites.position - before.sites.position, axis=1)
+    reference, face = FACE_12.reference_index, list(FACE_12.face_indices)
+    assert far_mm[reference] == 0
+    assert (far_mm[face] > 2).all()
+    assert (far_mm[face] < 8).all()
+    assert after.chip == before.chip
+    assert np.array_equal(after.gyro_bias_rad_s, before.gyro_bias_rad_s)
+    answers = (w.sites.rotation[face] for w in (before, after))
+    assert 0.02 < np.abs(np.subtract(*answers)).max() < 0.5
+    turned = rotations.to_vector(
+        rotations.multiply(
+            after.quat_head_from_sensor, rotations.conjugate(before.quat_head_from_sensor)
+        )
+    )
+    assert 0.03 < np.linalg.norm(turned, axis=1).mean() < 0.4
+
+
+def test_the_same_seed_draws_the_same_two_days():
+    one, two = (draw_donnings(HEAD, FACE_12, rng(4), 0.005, 0.1) for _ in range(2))
+    for a, b in zip(one, two, strict=True):
+        assert np.array_equal(a.sites.rotation, b.sites.rotation)
+        assert np.array_equal(a.quat_head_from_sensor, b.quat_head_from_sensor)

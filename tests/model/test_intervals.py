@@ -67,3 +67,21 @@ def test_too_little_has_no_interval():
 def test_the_interval_over_takes_lies_between_the_worst_and_the_best():
     low, high = intervals.interval_over_takes([0.2, 0.5, 0.8, 0.5, 0.4])
     assert 0.2 < low < 0.48 < high < 0.8
+
+
+def test_an_interval_over_wearers_and_people_is_as_wide_as_the_axis_that_differs():
+    people = np.broadcast_to(np.random.default_rng(0).normal(0.5, 0.1, 30), (30, 30))
+    low, high = intervals.interval_over_grid(people)
+    error = people[0].std() / np.sqrt(30)
+    assert (high - low) / (2 * 1.96 * error) == pytest.approx(1.0, abs=0.1)
+    low, high = intervals.interval_over_grid(people.T)
+    assert (high - low) / (2 * 1.96 * error) == pytest.approx(1.0, abs=0.1)
+
+
+def test_an_interval_of_a_share_is_drawn_with_its_base():
+    base = np.random.default_rng(0).uniform(0.1, 1.0, (5, 4))
+    assert intervals.interval_over_grid(1.2 * base, base) == (
+        pytest.approx(1.2),
+        pytest.approx(1.2),
+    )
+    assert intervals.interval_over_grid(base[:, :3]) is None
