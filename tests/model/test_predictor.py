@@ -113,6 +113,23 @@ def test_the_epoch_of_the_device_clock_does_not_matter(checkpoint, blocks):
     )
 
 
+def test_while_samples_are_late_the_face_stays_where_it_is_and_then_is_as_if_they_had_not_been(
+    checkpoint, blocks
+):
+    sent = blocks(3.0)
+    on_time = list(drive(predictor(checkpoint), sent))
+    stalls, ends = (on_time[k].time_ns for k in (120, 125))
+    late = [replace(b, arrival_ns=ends) if stalls < b.arrival_ns <= ends else b for b in sent]
+    assert sum(b.arrival_ns == ends for b in late) > 4
+    frames = list(drive(predictor(checkpoint), late))
+    assert [f.time_ns for f in frames] == [f.time_ns for f in on_time]
+    assert np.abs(np.diff(weights(on_time)[118:128], axis=0)).max(axis=1).min() > 0
+    np.testing.assert_array_equal(weights(frames)[121:125], weights(frames)[[120] * 4])
+    assert {f.confidence for f in frames[121:125]} == {1.0}
+    others = [*range(121), *range(125, len(frames))]
+    np.testing.assert_allclose(weights(frames)[others], weights(on_time)[others], atol=1e-6)
+
+
 def test_slots_may_be_worn_in_another_order(checkpoint, blocks):
     order = tuple(reversed(FACE_12.names))
     sent = blocks(2.0)
