@@ -1,117 +1,20 @@
-"""Verbs that show faces: render, view, head."""
+"""The verb `head`: the mesh and its shapes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capture.options import seconds_option
-from capture.outputs import require_writable
 from firmware_host.errors import ConfigError
+from viz.options import Force, HeadFile, RendererName, check_out, head_from
 
 if TYPE_CHECKING:
-    from capture.head import Head
     from viz.offscreen import Prefer
     from viz.scene import Image
 
 app = typer.Typer(rich_markup_mode=None)
 head_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(head_app, name="head", help="Look at the head mesh and its 52 shapes.")
-
-Size = Annotated[int, typer.Option(min=64, max=2048, help="Pixels of one head's square, even.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
-HeadFile = Annotated[
-    Path | None,
-    typer.Option("--head", metavar="FILE", help="Another head: .glb, .gltf or .npz; default ours."),
-]
-RendererName = Annotated[
-    str, typer.Option(metavar="auto|open3d|software", help="What draws; auto takes what works.")
-]
-
-
-@app.command()
-def render(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="INPUT", help="A prediction .npz, a Live Link Face .csv, or a take folder."
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="The .webm, .mp4 or .png to write.")],
-    compare: Annotated[
-        Path | None, typer.Option(help="Another input, drawn to the right on the same clock.")
-    ] = None,
-    caption: Annotated[
-        list[str] | None, typer.Option(help="Text under a head; once per head, in order.")
-    ] = None,
-    fps: Annotated[float, typer.Option(min=1, max=120, help="Frames per second.")] = 30.0,
-    size: Size = 512,
-    start: Annotated[float | None, typer.Option(help="Begin at this second of the input.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Draw at most so many.")] = None,
-    at: Annotated[
-        float | None,
-        typer.Option(help="The second that a .png shows; default the most expressive moment."),
-    ] = None,
-    head: HeadFile = None,
-    renderer: RendererName = "auto",
-    force: Force = False,
-) -> None:
-    """Draw blendshapes on a head: a picture (.png) or a video (.webm, .mp4).
-
-    Example: imusic render face.npz --compare truth.csv --out both.webm
-    """
-    from capture.tracks import read_track
-    from viz.film import common_stretch, draw_to_file, staged
-    from viz.offscreen import prefer_named
-
-    _check_out(out, (".png", ".webm", ".mp4"), force)
-    tracks = [read_track(path) for path in (source, compare) if path is not None]
-    captions = caption or [track.name for track in tracks]
-    if len(captions) != len(tracks):
-        raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
-    stretch = common_stretch(tracks, start if at is None else at, seconds)
-    draw_to_file(
-        staged(tracks), captions, out, stretch,
-        fps=fps, size=_even(size), at_s=at, prefer=prefer_named(renderer), head=_head(head),
-    )  # fmt: skip
-    typer.echo(out)
-
-
-@app.command()
-def view(
-    address: Annotated[
-        str, typer.Option(help="Where faces are published.")
-    ] = "tcp://127.0.0.1:5570",
-    size: Size = 640,
-    headless: Annotated[bool, typer.Option("--headless", help="Open no window.")] = False,
-    seconds: Annotated[
-        float | None, seconds_option("End after so long; default when closed.")
-    ] = None,
-    screenshot: Annotated[
-        Path | None, typer.Option(help="With --headless: write the last face to this .png.")
-    ] = None,
-    force: Force = False,
-) -> None:
-    """Show the live head that somebody publishes. Close the window or press Ctrl-C to end.
-
-    Example: imusic view --address tcp://127.0.0.1:5570
-    """
-    from viz.desktop import Hidden, Window, require_signal, watch
-
-    if (headless and seconds is None) or (screenshot and not headless):
-        raise ConfigError("--headless needs --seconds, and --screenshot needs --headless")
-    if screenshot is not None:
-        _check_out(screenshot, (".png",), force)
-    screen = Hidden(_even(size)) if headless else Window(_even(size), f"imusic view {address}")
-    signal = watch(screen, address, seconds)
-    typer.echo(signal.summary(), err=True)
-    if isinstance(screen, Hidden) and seconds is not None:
-        require_signal(signal, address, seconds)
-        if screenshot is not None and screen.image is not None:
-            from viz.video import write_png
-
-            write_png(screenshot, screen.image)
-            typer.echo(screenshot)
 
 
 @head_app.command()
@@ -132,8 +35,8 @@ def sheet(
     from viz.sheet import shape_sheet, with_people
     from viz.video import write_png
 
-    _check_out(out, (".png",), force)
-    prefer, mesh = prefer_named(renderer), _head(head)
+    check_out(out, (".png",), force)
+    prefer, mesh = prefer_named(renderer), head_from(head)
     with closing(open_renderer(2 * size, prefer=prefer, head=mesh, captions=False)) as opened:
         drawn = shape_sheet(mesh, opened)
     if head is None:
@@ -181,14 +84,6 @@ def check(
     raise typer.Exit(1 if report.problems else 0)
 
 
-def _head(path: Path | None) -> "Head":
-    """The head to draw on. Raises DataError or ConfigError where `path` is none."""
-    from capture.head import standard_head
-    from capture.head_check import read_head
-
-    return standard_head() if path is None else read_head(path)
-
-
 def _people(size: int, prefer: "Prefer") -> "tuple[list[Image], list[str]]":
     """Pictures of the heads of the first seeds, and their captions."""
     from contextlib import closing
@@ -203,18 +98,3 @@ def _people(size: int, prefer: "Prefer") -> "tuple[list[Image], list[str]]":
         with closing(opened) as renderer:
             pictures.append(person_picture(renderer))
     return pictures, [f"another person, seed {seed}" for seed in seeds]
-
-
-def _check_out(path: Path, suffixes: tuple[str, ...], force: bool) -> None:
-    """Refuse a name that cannot be written before any work is done. Raises ConfigError."""
-    if path.suffix.lower() not in suffixes:
-        raise ConfigError(f"{path}: expected a name ending in {' or '.join(suffixes)}")
-    require_writable(path)
-    if path.exists() and not force:
-        raise ConfigError(f"{path} exists already", "give another name, or --force to replace it")
-
-
-def _even(size: int) -> int:
-    if size % 2:
-        raise ConfigError(f"--size: expected an even number (video needs it), got {size}")
-    return size

@@ -1,172 +1,67 @@
-"""The live head in a window: a client of whoever publishes faces, who never waits for it."""
+"""Screens of the viewer: a window, and one that nobody sees."""
 
 import os
 import sys
-import time
-from collections import deque
-from collections.abc import Sequence
-from contextlib import closing
-from types import TracebackType
-from typing import Any, Protocol, Self
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import ARKIT_NAMES
-from capture.head import standard_head
-from capture.wire import TOPIC, FaceMessage, decode, frame_from_message
-from firmware_host.errors import ConfigError, EnvironmentMissing, ProtocolError, TransportError
-from viz.scene import Image, Panel, write_centred
+from capture.head import Head, standard_head
+from firmware_host.errors import EnvironmentMissing
+from viz.lettering import BOLD, text_size, write
+from viz.overlays import HEARD, SILENT, SensorDots
+from viz.scene import CAPTION_GROUND, CAPTION_INK, Image, Panel, View, caption_strip
+from viz.state import HELP, KEYS, Command
 
-NO_SIGNAL_S = 0.5
-FRAME_S = 1 / 60
-STATUS_EVERY_S = 0.25
-RATE_OVER_S = 1.0
-RECEIVE_QUEUE = 8  # faces that ZeroMQ may hold for us
-DRAIN_AT_MOST = 10_000
+Heard = Sequence[Sequence[bool] | None]
+Turn = tuple[float, float]
 
-
-class Signal:
-    """What is known of the stream from the messages seen. Pure: times are arguments."""
-
-    def __init__(self) -> None:
-        self.newest: FaceMessage | None = None
-        self.received = 0
-        self.shown = 0
-        self.dropped = 0
-        self.malformed = 0
-        self._arrivals_s: deque[float] = deque()
-        self._latency_s = float("nan")
-        self._last_s = float("-inf")
-
-    def take(self, messages: Sequence[bytes], now_s: float, unix_ns: int) -> bool:
-        """Take what arrived, oldest first; True if there is a new face to show."""
-        fresh: FaceMessage | None = None
-        for data in messages:
-            try:
-                message = decode(data)
-            except ProtocolError:
-                self.malformed += 1
-                continue
-            self.dropped += self._missing(fresh or self.newest, message) + (fresh is not None)
-            self.received += 1
-            self._arrivals_s.append(now_s)
-            fresh = message
-        while self._arrivals_s and self._arrivals_s[0] < now_s - RATE_OVER_S:
-            self._arrivals_s.popleft()
-        if fresh is None:
-            return False
-        self.newest, self._latency_s = fresh, (unix_ns - fresh.unix_ns) * 1e-9
-        self.shown += 1
-        self._last_s = now_s
-        return True
-
-    @staticmethod
-    def _missing(last: FaceMessage | None, message: FaceMessage) -> int:
-        """How many faces between two never arrived."""
-        # A publisher that begins again counts from the start: nothing was lost.
-        if last is None or message.source != last.source or message.sequence <= last.sequence:
-            return 0
-        return message.sequence - last.sequence - 1
-
-    def is_stale(self, now_s: float) -> bool:
-        """No face for `NO_SIGNAL_S`."""
-        return self.newest is None or now_s - self._last_s > NO_SIGNAL_S
-
-    def rate_hz(self) -> float:
-        """Faces received in the last second."""
-        return len(self._arrivals_s) / RATE_OVER_S
-
-    def status(self, now_s: float) -> str:
-        """One line for the operator: source, rate, latency, drops; or that there is no signal."""
-        if self.newest is None:
-            return "no signal"
-        if self.is_stale(now_s):
-            return f"no signal for {now_s - self._last_s:.1f} s · {self.newest.source}"
-        face = "" if self.newest.tracked else " · no face"
-        return (
-            f"{self.newest.source} · {self.rate_hz():.0f} Hz · {self._latency_s * 1e3:.0f} ms · "
-            f"{self.dropped} dropped{face}"
-        )
-
-    def summary(self) -> str:
-        """What became of the messages, for the end."""
-        bad = f", {self.malformed} not understood" if self.malformed else ""
-        return f"{self.received} faces received, {self.shown} shown, {self.dropped} dropped{bad}"
-
-    def panel(self, caption: str = "") -> Panel:
-        """The newest face, neutral before the first."""
-        if self.newest is None:
-            return Panel(np.zeros(len(ARKIT_NAMES), np.float32), caption=caption)
-        frame = frame_from_message(self.newest)
-        weights = np.clip(np.nan_to_num(frame.weights), 0.0, 1.0)
-        quat = frame.quat_world_from_head
-        if quat is not None and not 0.5 < float(np.linalg.norm(quat)) < 2.0:  # NaN as well
-            quat = None
-        return Panel(weights, quat, caption)
+_CAPTION_SHARE = 0.06  # of the panel's height
+_RAD_PER_PX = 0.006
+_BUTTON_LEFT = 0
+# What GLFW calls the keys that are no letters.
+_GLFW = {
+    "space": 32, ",": 44, "-": 45, ".": 46, "0": 48, "=": 61,
+    "right": 262, "left": 263, "home": 268, "end": 269,
+}  # fmt: skip
 
 
-class FaceFeed:
-    """A ZeroMQ subscription to faces.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture. heard: None where sensors are not shown. line: what the timeline does."""
 
-    Raises:
-        ConfigError: the address is none of ZeroMQ's.
-    """
+    panels: Sequence[Panel]
+    view: View
+    line: str = ""
+    help: bool = False
+    heard: Heard | None = None
 
-    def __init__(self, address: str) -> None:
-        import zmq
 
-        self._context = zmq.Context()
-        self._socket: Any = self._context.socket(zmq.SUB)
-        self._socket.setsockopt(zmq.RCVHWM, RECEIVE_QUEUE)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        try:
-            self._socket.connect(address)
-        except zmq.ZMQError as error:
-            self.close()
-            raise ConfigError(
-                f"cannot subscribe to {address!r}: {zmq.strerror(int(error.errno or 0))}",
-                "expected an address like tcp://127.0.0.1:5570",
-            ) from error
-        self._socket.subscribe(TOPIC)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the operator did since the last look. turn: yaw and pitch in rad. wheel: steps."""
 
-    def wait(self, timeout_s: float) -> list[bytes]:
-        """Everything that is there, oldest first, or that arrives first within `timeout_s`."""
-        import zmq
-
-        messages: list[bytes] = []
-        if not self._socket.poll(max(0, round(timeout_s * 1e3))):
-            return messages
-        # Until nothing is left, whatever the queue: what the system buffers would age here.
-        while len(messages) < DRAIN_AT_MOST:
-            try:
-                messages.append(self._socket.recv(zmq.NOBLOCK))
-            except zmq.Again:
-                break
-        return messages
-
-    def close(self) -> None:
-        """Leave; safe to call twice."""
-        self._socket.close()
-        self._context.term()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    commands: Sequence[Command] = ()
+    turn: Turn = (0.0, 0.0)
+    wheel: float = 0.0
 
 
 class Screen(Protocol):
-    """Where the live head appears."""
+    """Where heads appear."""
 
-    def show(self, panel: Panel) -> bool:
-        """Show it with its caption; False once the operator has closed the screen."""
+    def show(self, shown: Shown) -> bool:
+        """Show it; False once the operator has closed the screen."""
+        ...
+
+    def asked(self) -> Asked:
+        """What the operator did since the last call."""
+        ...
+
+    def picture(self) -> Image:
+        """(H, W, 3) of what was shown last; the same size every time."""
         ...
 
     def close(self) -> None:
@@ -175,18 +70,46 @@ class Screen(Protocol):
 
 
 class Hidden:
-    """A screen that nobody sees: the last face, for a screenshot."""
+    """A screen that nobody sees, for pictures and videos. `script` gives commands by the frame."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        panels: int = 1,
+        head: Head | None = None,
+        script: Callable[[int], Sequence[Command]] | None = None,
+    ) -> None:
         from viz.offscreen import open_renderer
 
-        self._renderer = open_renderer(size)
+        self._renderer = open_renderer(size, panels, head=head, captions=True, smooth=1)
+        self._dots = SensorDots(self._renderer.scene.head)
+        self._script, self._frames = script, 0
         self.image: Image | None = None
 
-    def show(self, panel: Panel) -> bool:
+    def show(self, shown: Shown) -> bool:
         """Draw it."""
-        self.image = self._renderer.draw([panel])
+        scene = self._renderer.scene
+        scene.view = shown.view
+        image = self._renderer.draw(shown.panels)
+        if shown.heard is not None:
+            for index, (panel, heard) in enumerate(zip(shown.panels, shown.heard, strict=True)):
+                self._dots.draw(image, scene, panel, index, heard)
+        if shown.line:
+            _paste(image, line_plate(shown.line, scene.size), 0, 0)
+        if shown.help:
+            _paste(image, help_plate(scene.size), 0, _line_px(scene.size))
+        self.image = image
+        self._frames += 1
         return True
+
+    def asked(self) -> Asked:
+        """What the script says after that many frames."""
+        return Asked() if self._script is None else Asked(self._script(self._frames))
+
+    def picture(self) -> Image:
+        """The last one drawn."""
+        assert self.image is not None
+        return self.image
 
     def close(self) -> None:
         """Give the renderer back."""
@@ -194,87 +117,168 @@ class Hidden:
 
 
 class Window:
-    """An Open3D window: the head over a plate with the status.
+    """An Open3D window: heads, plates with words, and dots for sensors.
 
-    The plate is a textured quad, since the title of such a window cannot change.
+    Words are textured quads, since the title of such a window cannot change.
 
     Raises:
         EnvironmentMissing: there is no display, or Open3D does not work here.
     """
 
-    def __init__(self, size: int, title: str) -> None:
-        from viz.offscreen import Open3dRenderer, require_open3d
+    def __init__(self, size: int, title: str, panels: int = 1, head: Head | None = None) -> None:
+        from viz.offscreen import Open3dRenderer
 
-        _require_display()
-        require_open3d()
+        require_window()
+        mesh = standard_head() if head is None else head
         self._renderer = Open3dRenderer(
-            standard_head(), size, captions=False, visible=True, title=title
+            mesh, size, panels, captions=False, visible=True, title=title
         )
-        self._plate_shape = (2 * round(size * 0.03), size, 3)
-        self._plate = self._renderer.add_plate(self._plate_shape[0])
-        self._caption: str | None = None
+        scene = self._renderer.scene
+        self._caption_px = 2 * round(size * _CAPTION_SHARE / 2)
+        low = scene.size - self._caption_px
+        self._captions: tuple[str, ...] | None = None
+        self._strip = self._renderer.add_plate(0, low, scene.width, self._caption_px)
+        self._plates: dict[str, tuple[object, Any]] = {}  # by name: what it says, and it
+        self._sites = SensorDots(mesh)
+        self._dots: Any = None
+        self._commands: list[Command] = []
+        self._turn, self._wheel = (0.0, 0.0), 0.0
+        self._held: tuple[float, float] | None = None
+        self._is_held = False
+        self._listen()
 
-    def show(self, panel: Panel) -> bool:
+    def _listen(self) -> None:
+        for key in KEYS:
+            code = _GLFW.get(key.name, ord(key.name[0].upper()))
+            self._renderer.on_key(code, lambda command=key.command: self._commands.append(command))  # type: ignore[misc]
+        self._renderer.on_mouse(self._press, self._drag, self._roll)
+
+    def _press(self, button: int, is_down: bool) -> None:
+        if button == _BUTTON_LEFT:
+            self._is_held, self._held = is_down, None
+
+    def _drag(self, x: float, y: float) -> None:
+        if not self._is_held:
+            return
+        if self._held is not None:
+            yaw, pitch = x - self._held[0], y - self._held[1]
+            self._turn = (
+                self._turn[0] + yaw * _RAD_PER_PX,
+                self._turn[1] + pitch * _RAD_PER_PX,
+            )
+        self._held = (x, y)
+
+    def _roll(self, up: float) -> None:
+        self._wheel += up
+
+    def asked(self) -> Asked:
+        """Keys, drags and the wheel."""
+        asked = Asked(tuple(self._commands), self._turn, self._wheel)
+        self._commands.clear()
+        self._turn, self._wheel = (0.0, 0.0), 0.0
+        return asked
+
+    def show(self, shown: Shown) -> bool:
         """Draw it and handle the window's events; False once it has been closed."""
-        if panel.caption != self._caption:
-            self._caption = panel.caption
-            image: NDArray[np.uint8] = np.full(self._plate_shape, 250, np.uint8)
-            write_centred(image, panel.caption, 0.42 * image.shape[0])
-            self._renderer.paint_plate(self._plate, image)
-        self._renderer.aim()  # the mouse would turn the head away from its lamp and its plate
-        return self._renderer.show([panel])
+        scene = self._renderer.scene
+        scene.view = shown.view
+        captions = tuple(panel.caption for panel in shown.panels)
+        if captions != self._captions:
+            self._captions = captions
+            strip = caption_strip(captions, scene.size, self._caption_px)
+            self._renderer.paint_plate(self._strip, strip)
+        self._plate("line", shown.line, 0, lambda: line_plate(shown.line, scene.size))
+        self._plate("help", shown.help, _line_px(scene.size), lambda: help_plate(scene.size))
+        self._place_dots(shown)
+        self._renderer.aim()
+        return self._renderer.show(shown.panels)
+
+    def _plate(self, name: str, says: object, top: int, draw: Callable[[], Image]) -> None:
+        """Have a plate at the left that says so; none where `says` is empty or false."""
+        before = self._plates.pop(name, None)
+        if before is not None and before[0] == says:
+            self._plates[name] = before
+            return
+        if before is not None:
+            self._renderer.remove(before[1])
+        if says:
+            image = draw()
+            plate = self._renderer.add_plate(0, top, image.shape[1], image.shape[0])
+            self._renderer.paint_plate(plate, image)
+            self._plates[name] = says, plate
+
+    def _place_dots(self, shown: Shown) -> None:
+        scene, each = self._renderer.scene, len(self._sites.names)
+        if shown.heard is None:
+            if self._dots is not None:
+                self._renderer.remove(self._dots)
+                self._dots = None
+            return
+        if self._dots is None:
+            self._dots = self._renderer.add_dots(scene.panels * each)
+        pixels, radii, inks = [], [], []
+        for index, (panel, heard) in enumerate(zip(shown.panels, shown.heard, strict=True)):
+            places, is_seen = self._sites.places(scene, panel, index)
+            known = np.ones(each, bool) if heard is None else np.array(heard)
+            pixels.append(places)
+            radii.append(np.where(is_seen, self._sites.radius(scene), 0.0))
+            inks.append(np.where(known[:, None], HEARD, SILENT) / 255.0)
+        joined = (np.concatenate(parts) for parts in (pixels, radii, inks))
+        self._renderer.place_dots(self._dots, *joined)
+
+    def picture(self) -> Image:
+        """What the window shows."""
+        return self._renderer.capture()
 
     def close(self) -> None:
         """Close the window."""
         self._renderer.close()
 
 
-def watch(screen: Screen, address: str, seconds: float | None = None) -> Signal:
-    """Show the newest face published at `address` until the screen closes or Ctrl-C.
+def _line_px(size: int) -> int:
+    return 2 * round(0.025 * size)
 
-    Args:
-        screen: where to.
-        address: of the publisher's socket.
-        seconds: end after so long.
+
+def line_plate(line: str, size: int) -> Image:
+    """What the timeline does, as a strip."""
+    high = _line_px(size)
+    letters = 0.62 * high
+    wide = min(round(text_size(line, letters) + high), size)
+    image: NDArray[np.uint8] = np.full((high, wide, 3), CAPTION_GROUND, np.uint8)
+    write(image, line, (0.5 * high, 0.72 * high), letters, CAPTION_INK)
+    return image
+
+
+def help_plate(size: int) -> Image:
+    """The keys, and what they do."""
+    letters = max(9.0, size / 40)
+    row, first = 1.55 * letters, 6.5 * letters
+    wide = first + max(text_size(words, letters) for _, words in HELP) + 2 * letters
+    shape = round(row * (len(HELP) + 1)), round(wide), 3
+    image: NDArray[np.uint8] = np.full(shape, CAPTION_GROUND, np.uint8)
+    for number, (keys, words) in enumerate(HELP, 1):
+        y = row * number + 0.2 * letters
+        write(image, keys, (letters, y), letters, CAPTION_INK, weight=BOLD)
+        write(image, words, (first + letters, y), letters, CAPTION_INK)
+    return image
+
+
+def _paste(image: Image, plate: Image, left: int, top: int) -> None:
+    high, wide = plate.shape[:2]
+    high, wide = min(high, image.shape[0] - top), min(wide, image.shape[1] - left)
+    image[top : top + high, left : left + wide] = plate[:high, :wide]
+
+
+def require_window() -> None:
+    """Make sure that a window can be opened here.
 
     Raises:
-        ConfigError: the address is none of ZeroMQ's.
+        EnvironmentMissing: there is no display, or Open3D does not work here.
     """
-    signal = Signal()
-    with FaceFeed(address) as feed, closing(screen):
-        try:
-            _follow(screen, feed, signal, seconds)
-        except KeyboardInterrupt:  # the normal end of watching
-            return signal
-    return signal
+    from viz.offscreen import require_open3d
 
-
-def _follow(screen: Screen, feed: FaceFeed, signal: Signal, seconds: float | None) -> None:
-    began_s = time.monotonic()
-    status, status_s, drawn_s = "", 0.0, 0.0
-    while True:
-        messages = feed.wait(drawn_s + FRAME_S - time.monotonic())
-        now_s = time.monotonic()
-        if seconds is not None and now_s - began_s >= seconds:
-            return
-        signal.take(messages, now_s, time.time_ns())
-        if now_s - status_s >= STATUS_EVERY_S:
-            status, status_s = signal.status(now_s), now_s
-        # Events of a window want handling even while no face arrives.
-        if now_s - drawn_s >= FRAME_S:
-            drawn_s = now_s
-            if not screen.show(signal.panel(status)):
-                return
-
-
-def require_signal(signal: Signal, address: str, seconds: float) -> None:
-    """Raise TransportError where not one face arrived."""
-    if not signal.received:
-        raise TransportError(
-            f"no face arrived from {address} within {seconds:g} s",
-            "is `imusic live` publishing there?",
-            address,
-        )
+    _require_display()
+    require_open3d()
 
 
 def _require_display() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +12,34 @@ from capture.head import Head
 from capture.tracks import Times, Track, facing_camera, most_expressive_s, resample
 from firmware_host.errors import ConfigError
 from viz.offscreen import Prefer, open_renderer
+from viz.overlays import SensorDots, draw_heat_key
+from viz.painting import ErrorPaint
 from viz.scene import Image, Panel, Renderer
-from viz.video import VideoWriter, write_png
+from viz.slots import SlotTimes
+from viz.video import GIF, STILLS, GifWriter, VideoWriter, write_picture
 
 FPS, SIZE = 30.0, 512
 LOST = " · no face"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How tracks are drawn.
+
+    head: None is ours. error: paint every head but the first by its distance from the first, which
+    is the truth. sensors: draw them; `slots`, one per track, tell which were heard.
+    """
+
+    fps: float = FPS
+    size: int = SIZE
+    prefer: Prefer = "auto"
+    head: Head | None = None
+    error: bool = False
+    sensors: bool = False
+    slots: tuple[SlotTimes | None, ...] = ()
+
+
+PLAIN = Look()
 
 
 class Stretch(NamedTuple):
@@ -60,6 +83,44 @@ def staged(tracks: Sequence[Track]) -> list[Track]:
     return [replace(t, quats=facing_camera(t.quats)) for t in tracks if t.quats is not None]
 
 
+class Stage:
+    """Draws one moment after the other of tracks that stand side by side.
+
+    Raises:
+        DataError: sensors are wanted, and one has no place on this head.
+    """
+
+    def __init__(
+        self, renderer: Renderer, tracks: Sequence[Track], captions: Sequence[str], look: Look
+    ) -> None:
+        self.renderer, self._tracks, self._captions = renderer, tracks, captions
+        head = renderer.scene.head
+        self._error = ErrorPaint(head) if look.error else None
+        self._slots = look.slots or (None,) * len(tracks)
+        layouts = [slots.layout for slots in self._slots if slots is not None]
+        self._dots = SensorDots(head, *layouts[:1]) if look.sensors else None
+
+    def pictures(self, time_s: Times) -> Iterator[Image]:
+        """Yield one picture per moment."""
+        sampled = [resample(track, time_s) for track in self._tracks]
+        for row, moment in enumerate(time_s.tolist()):
+            panels = panels_at(sampled, self._captions, row)
+            if self._error is not None:
+                panels = _painted(panels, self._error)
+            image = self.renderer.draw(panels)
+            self._draw_over(image, panels, moment)
+            yield image
+
+    def _draw_over(self, image: Image, panels: Sequence[Panel], moment_s: float) -> None:
+        scene = self.renderer.scene
+        for index, (panel, slots) in enumerate(zip(panels, self._slots, strict=True)):
+            if self._dots is not None:
+                heard = None if slots is None else slots.heard_at(moment_s)
+                self._dots.draw(image, scene, panel, index, heard)
+            if self._error is not None and index:
+                draw_heat_key(image, scene, index)
+
+
 def panels_at(tracks: Sequence[Track], captions: Sequence[str], row: int) -> list[Panel]:
     """One panel per track, at its row `row`; the caption tells where the face was lost."""
     panels = []
@@ -70,38 +131,32 @@ def panels_at(tracks: Sequence[Track], captions: Sequence[str], row: int) -> lis
     return panels
 
 
-def pictures(
-    renderer: Renderer, tracks: Sequence[Track], captions: Sequence[str], time_s: Times
-) -> Iterator[Image]:
-    """Yield one picture per moment of `time_s`."""
-    sampled = [resample(track, time_s) for track in tracks]
-    for row in range(len(time_s)):
-        yield renderer.draw(panels_at(sampled, captions, row))
+def _painted(panels: Sequence[Panel], error: ErrorPaint) -> list[Panel]:
+    """All but the first painted by their distance from it, which their captions tell."""
+    truth, *others = panels
+    painted = [truth]
+    for panel in others:
+        errors_mm = error.errors_mm(panel.weights, truth.weights)
+        caption = f"{panel.caption} · mean {error.mean_mm(errors_mm):.1f} mm"
+        painted.append(replace(panel, caption=caption, paint=error.paint(errors_mm)))
+    return painted
 
 
-def write_film(
-    renderer: Renderer,
-    tracks: Sequence[Track],
-    captions: Sequence[str],
-    out: Path,
-    stretch: Stretch,
-    fps: float = FPS,
-) -> int:
-    """Write a video of `tracks` side by side; return the number of frames."""
+def write_film(stage: Stage, out: Path, stretch: Stretch, fps: float = FPS) -> int:
+    """Write a video, or by the suffix a `.gif`; return the number of frames."""
     moments = stretch.times(fps)
-    size = renderer.scene.width, renderer.scene.height
-    with VideoWriter(out, fps, size) as video:
-        drawn = pictures(renderer, tracks, captions, moments)
+    scene = stage.renderer.scene
+    writer = GifWriter if out.suffix.lower() == GIF else VideoWriter
+    with writer(out, fps, (scene.width, scene.height)) as video:
+        drawn = stage.pictures(moments)
         for image in _with_progress(drawn, len(moments), f"drawing {out.name}"):
             video.write(image)
     return len(moments)
 
 
-def write_still(
-    renderer: Renderer, tracks: Sequence[Track], captions: Sequence[str], out: Path, at_s: float
-) -> None:
-    """Write a PNG of `tracks` side by side at one moment."""
-    write_png(out, next(pictures(renderer, tracks, captions, np.array([at_s]))))
+def write_still(stage: Stage, out: Path, at_s: float) -> None:
+    """Write a picture of one moment."""
+    write_picture(out, next(stage.pictures(np.array([at_s]))))
 
 
 def draw_to_file(
@@ -109,30 +164,28 @@ def draw_to_file(
     captions: Sequence[str],
     out: Path,
     stretch: Stretch,
-    *,
-    fps: float = FPS,
-    size: int = SIZE,
+    look: Look = PLAIN,
     at_s: float | None = None,
-    prefer: Prefer = "auto",
-    head: Head | None = None,
 ) -> None:
-    """Draw `tracks` side by side into `out`: a video, or by the suffix `.png` one moment.
+    """Draw `tracks` side by side into `out`: a video, or by the suffix a picture of one moment.
 
-    That moment is `at_s`, or by default the first track's most expressive one in `stretch`. The
-    head is ours by default.
+    That moment is `at_s`, or by default the first track's most expressive one in `stretch`.
 
     Raises:
         ConfigError: `out` cannot have that name.
+        DataError: a sensor has no place on this head.
         EnvironmentMissing: no encoder for the video, or the renderer asked for does not work.
     """
-    still = out.suffix.lower() == ".png"
+    still = out.suffix.lower() in STILLS
     smooth = 2 if still else 1  # hundreds of frames are waited for, one is looked at
-    with closing(open_renderer(size, len(tracks), prefer, head, smooth=smooth)) as renderer:
+    opened = open_renderer(look.size, len(tracks), look.prefer, look.head, smooth=smooth)
+    with closing(opened) as renderer:
+        stage = Stage(renderer, tracks, captions, look)
         if still:
             moment = most_expressive_s(tracks[0], *stretch) if at_s is None else at_s
-            write_still(renderer, tracks, captions, out, moment)
+            write_still(stage, out, moment)
         else:
-            write_film(renderer, tracks, captions, out, stretch, fps)
+            write_film(stage, out, stretch, look.fps)
 
 
 def render_comparison(
@@ -160,7 +213,8 @@ def render_comparison(
     stretch = common_stretch(tracks, start_s, seconds)
     for out in (out_png, out_video):
         if out is not None:
-            draw_to_file(tracks, captions, out, stretch, fps=fps, size=size, prefer=prefer)
+            look = Look(fps=fps, size=size, prefer=prefer)
+            draw_to_file(tracks, captions, out, stretch, look)
 
 
 def _with_progress(images: Iterator[Image], total: int, label: str) -> Iterator[Image]:

@@ -13,7 +13,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
@@ -41,6 +41,8 @@ PROBE_TIMEOUT_S = 60.0
 _RAISED = f"{EnvironmentMissing.__module__}.{EnvironmentMissing.__name__}: "
 _BACKDROP_BEHIND_M = 0.6
 _BACKDROP_STEP_PX = 16
+_PLATE_NEAR = 0.5  # of the head's distance: before it, however close the view is
+_DOT_CORNERS = 20
 
 
 class Open3dRenderer:
@@ -64,7 +66,10 @@ class Open3dRenderer:
         self.scene = Scene(head, size, panels, captions)
         with quiet_stderr() as heard:
             self._o3d = _import_open3d()
-            self._window: Any = self._o3d.visualization.Visualizer()
+            drawing = self._o3d.visualization
+            self._window: Any = (
+                drawing.VisualizerWithKeyCallback() if visible else drawing.Visualizer()
+            )
             scene = self.scene
             if not self._window.create_window(title, scene.width, scene.size, visible=visible):
                 self._window = None
@@ -137,20 +142,93 @@ class Open3dRenderer:
         camera.extrinsic = np.eye(4)
         self._window.get_view_control().convert_from_pinhole_camera_parameters(camera, True)
 
-    def add_plate(self, height_px: int) -> Any:
-        """Add a textured strip, as wide as the picture, over its lower edge; for `paint_plate`."""
-        scene, near = self.scene, 0.5 * self.scene.distance
-        x, y = scene.width / 2, scene.size / 2
-        corners = np.array([[-x, y], [x, y], [x, y - height_px], [-x, y - height_px]])
-        points = np.column_stack([corners * near / scene.focal_px, np.full(4, near)])
+    def on_key(self, code: int, act: Callable[[], None]) -> None:
+        """Call `act` whenever a key of that GLFW code is pressed, or repeats; of a visible one."""
+
+        def pressed(_: Any) -> bool:
+            act()
+            return False
+
+        self._window.register_key_callback(code, pressed)
+
+    def on_mouse(
+        self,
+        button: Callable[[int, bool], None],
+        move: Callable[[float, float], None],
+        wheel: Callable[[float], None],
+    ) -> None:
+        """Call these instead of turning Open3D's own camera, which lamps and plates go by."""
+
+        def pressed(_: Any, which: int, action: int, __: int) -> bool:
+            button(which, action != 0)
+            return False
+
+        def moved(_: Any, x: float, y: float) -> bool:
+            move(x, y)
+            return False
+
+        def rolled(_: Any, __: float, up: float) -> bool:
+            wheel(up)
+            return False
+
+        self._window.register_mouse_button_callback(pressed)
+        self._window.register_mouse_move_callback(moved)
+        self._window.register_mouse_scroll_callback(rolled)
+
+    def add_plate(self, left: int, top: int, width: int, height: int) -> Any:
+        """Add a textured strip before the heads, pixels of the picture; for `paint_plate`."""
+        near = _PLATE_NEAR * self.scene.distance
+        right, low = left + width, top + height
+        corners = np.array([[left, low], [right, low], [right, top], [left, top]], float)
+        points = self._before_camera(corners, near)
         triangles = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
         plate = self._mesh_of(points, triangles, np.ones((4, 3)))
         across = np.array([[0, 1], [1, 1], [1, 0], [0, 1], [1, 0], [0, 0]], float)
         plate.triangle_uvs = self._o3d.utility.Vector2dVector(across)
         plate.triangle_material_ids = self._o3d.utility.IntVector([0, 0])
-        self.paint_plate(plate, np.full((height_px, scene.width, 3), 250, np.uint8))
+        plate.textures = [self._o3d.geometry.Image(np.full((height, width, 3), 250, np.uint8))]
         self._window.add_geometry(plate, reset_bounding_box=False)
         return plate
+
+    def _before_camera(self, pixels: NDArray[np.floating], depth: float) -> NDArray[np.floating]:
+        """(N, 3) in camera space of (N, 2) places in the picture, at one depth."""
+        scene = self.scene
+        middle = np.array([scene.width / 2, scene.size / 2])
+        flat = (pixels - middle) * depth / scene.focal_px
+        return np.column_stack([flat, np.full(len(flat), depth)])
+
+    def add_dots(self, count: int) -> Any:
+        """Add dots with white rings, unseen until `place_dots`."""
+        fan = np.arange(_DOT_CORNERS)
+        one = np.column_stack([np.zeros_like(fan), fan + 1, (fan + 1) % _DOT_CORNERS + 1])
+        both = np.concatenate([one, one[:, ::-1]])  # whichever way the driver culls
+        each = _DOT_CORNERS + 1
+        triangles = np.concatenate([both + i * each for i in range(2 * count)]).astype(np.int32)
+        unseen = np.tile([0.0, 0.0, _PLATE_NEAR * self.scene.distance], (2 * count * each, 1))
+        dots = self._mesh_of(unseen, triangles, np.ones((2 * count * each, 3)))
+        self._window.add_geometry(dots, reset_bounding_box=False)
+        return dots
+
+    def place_dots(
+        self, dots: Any, pixels: NDArray[np.floating], radii: NDArray[np.floating], colours: Any
+    ) -> None:
+        """Move dots to (N, 2) pixels, with radii (N,), 0 where unseen, and colours (N, 3) sRGB."""
+        turn = np.linspace(0, 2 * np.pi, _DOT_CORNERS, endpoint=False)
+        circle = np.concatenate([[[0.0, 0.0]], np.column_stack([np.cos(turn), np.sin(turn)])])
+        ringed = np.where(radii > 0, radii + 2, 0)
+        near = _PLATE_NEAR * self.scene.distance
+        layers = []
+        for size, depth in ((ringed, 1.02 * near), (radii, 1.01 * near)):
+            corners = pixels[:, None] + size[:, None, None] * circle
+            layers.append(self._before_camera(corners.reshape(-1, 2), depth))
+        inks = np.concatenate([np.ones((len(radii), 3)), np.asarray(colours, float)])
+        dots.vertices = self._vectors(np.concatenate(layers))
+        dots.vertex_colors = self._vectors(np.repeat(inks, len(circle), axis=0))
+        self._window.update_geometry(dots)
+
+    def remove(self, added: Any) -> None:
+        """Take away a plate or dots."""
+        self._window.remove_geometry(added, reset_bounding_box=False)
 
     def paint_plate(self, plate: Any, image: Image) -> None:
         """Put (height, width, 3) on a plate."""
@@ -167,10 +245,13 @@ class Open3dRenderer:
     def draw(self, panels: Sequence[Panel]) -> Image:
         """(H, W, 3) uint8 RGB; see `Renderer.draw`."""
         self._update(panels)
+        return self.scene.captioned(self.capture(), panels)
+
+    def capture(self) -> Image:
+        """(size, width, 3) uint8 RGB: what the window shows, plates and dots too."""
         # Capturing renders; polling for events first would render a second time.
         seen = np.asarray(self._window.capture_screen_float_buffer(do_render=True))
-        heads = np.rint(seen * 255.0).astype(np.uint8)
-        return self.scene.captioned(heads, panels)
+        return np.rint(seen * 255.0).astype(np.uint8)
 
     def _update(self, panels: Sequence[Panel]) -> None:
         seen, colours = self.scene.lay(panels)

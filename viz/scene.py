@@ -6,7 +6,7 @@ finished (light is computed per vertex), so that all renderers give the same pic
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from capture.head import Head
 from capture.rotations import to_matrix
 from firmware_host.samples import Floats
+from viz.lettering import text_size, write
 
 Image = NDArray[np.uint8]
 
@@ -53,12 +54,33 @@ class Panel:
     """One head of a picture.
 
     weights: (52,) canonical order. quat_world_from_head: (4,) wxyz, or None for upright. `caption`
-    is written underneath.
+    is written underneath. paint: (V, 3) sRGB in [0, 1] instead of the head's own colours.
     """
 
     weights: Floats
     quat_world_from_head: NDArray[np.floating] | None = None
     caption: str = ""
+    paint: Floats | None = None
+
+
+class View(NamedTuple):
+    """From where the heads are seen: turned to the right and up, and how much larger."""
+
+    yaw_rad: float = 0.0
+    pitch_rad: float = 0.0
+    zoom: float = 1.0
+
+    def matrix(self) -> Floats:
+        """(3, 3) that turns the head so that the camera, which stays, sees it from there."""
+        (sy, cy), (sp, cp) = (
+            (np.sin(angle), np.cos(angle)) for angle in (self.yaw_rad, self.pitch_rad)
+        )
+        about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+        about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+        return np.asarray(about_x @ about_y, np.float32)
+
+
+STRAIGHT = View()
 
 
 class Renderer(Protocol):
@@ -106,6 +128,7 @@ class Scene:
         self.focal_px = float(0.5 * size / np.tan(FIELD_OF_VIEW_RAD / 2))
         self._albedo = np.asarray(head.colours, np.float32) ** 2.2
         self._strip: tuple[tuple[str, ...], Image] | None = None
+        self.view = STRAIGHT
 
     def lay(self, panels: Sequence[Panel]) -> tuple[Floats, Floats]:
         """Return (P·V, 3) vertices in the camera space of the whole picture, and their colours."""
@@ -120,12 +143,49 @@ class Scene:
         if panel.quat_world_from_head is not None:
             turn = to_matrix(panel.quat_world_from_head.astype(float)).T.astype(np.float32)
             vertices, normals = vertices @ turn, normals @ turn
+        vertices, normals = self._viewed(vertices, normals)
         seen = self.to_camera(vertices)
-        colours = shade(normals, seen * _CAMERA_AXES * np.float32(-1), self._albedo)
+        albedo = self._albedo if panel.paint is None else panel.paint**2.2
+        colours = shade(normals, seen * _CAMERA_AXES * np.float32(-1), albedo)
+        return self._aside(seen, index), colours
+
+    def _viewed(self, points: Floats, normals: Floats) -> tuple[Floats, Floats]:
+        """Both turned and sized as `view` says, about the middle of the head. The lamps stay."""
+        if self.view == STRAIGHT:
+            return points, normals
+        turn = self.view.matrix().T
+        sized = (points - self.centre) @ turn * np.float32(self.view.zoom) + self.centre
+        return np.asarray(sized, np.float32), np.asarray(normals @ turn, np.float32)
+
+    def _aside(self, seen: Floats, index: int) -> Floats:
         # A shear puts the panel's own optical axis where its square is: same view, other place.
         aside = (index - 0.5 * (self.panels - 1)) * self.size / self.focal_px
         seen[:, 0] += seen[:, 2] * np.float32(aside)
-        return seen, colours
+        return seen
+
+    def locate(
+        self, panel: Panel, index: int, vertices: NDArray[np.int64], normals: Floats
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Where some vertices of one panel's head are in the picture, and which face the camera.
+
+        Args:
+            panel: the head.
+            index: its place.
+            vertices: (K,) which.
+            normals: (K, 3) theirs on the neutral head.
+
+        Returns:
+            (K, 2) pixels of the picture without its strip, and (K,).
+        """
+        moved = np.tensordot(panel.weights, self.head.deltas[:, vertices], axes=1)
+        points = np.asarray(self.head.vertices[vertices] + moved, np.float32)
+        if panel.quat_world_from_head is not None:
+            turn = to_matrix(panel.quat_world_from_head.astype(float)).T.astype(np.float32)
+            points, normals = points @ turn, normals @ turn
+        points, normals = self._viewed(points, normals)
+        seen = self.to_camera(points)
+        facing = np.einsum("ki,ki->k", normals, seen * _CAMERA_AXES) < 0
+        return self.project(self._aside(seen, index)), np.asarray(facing)
 
     def to_camera(self, points: Floats) -> Floats:
         """(N, 3) in head axes → camera space of a single panel."""
@@ -193,15 +253,10 @@ def caption_strip(captions: Sequence[str], size: int, height: int) -> Image:
 
 def write_centred(image: Image, text: str, letter_px: float) -> None:
     """Write `text` into the middle of `image`, letters `letter_px` high where they fit."""
-    import cv2
-
     if not text:
         return
-    font, height, width = cv2.FONT_HERSHEY_DUPLEX, *image.shape[:2]
-    (unit_px, _), _ = cv2.getTextSize(text, font, 1.0, 1)
-    scale = min(letter_px / 22.0, 0.94 * width / unit_px)  # a capital is 22 px high at scale 1
-    (text_px, capital_px), _ = cv2.getTextSize(text, font, scale, 1)
-    drawn = np.ascontiguousarray(image)
-    at = int((width - text_px) / 2), int((height + capital_px) / 2)
-    cv2.putText(drawn, text, at, font, scale, CAPTION_INK, 1, cv2.LINE_AA)
-    image[:] = drawn
+    height, width = image.shape[:2]
+    size = letter_px / 0.7  # a capital is about 0.7 of the size of its letters
+    size *= min(1.0, 0.94 * width / max(text_size(text, size), 1e-9))
+    at = width / 2, height / 2 + 0.35 * size
+    write(image, text, at, size, CAPTION_INK, align="middle")

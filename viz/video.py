@@ -17,6 +17,11 @@ from viz.quiet import quiet_stderr
 from viz.scene import Image
 
 CODECS = {".webm": ("VP80", "VP90"), ".mp4": ("mp4v", "vp09")}  # the first that opens is used
+GIF, WEBP = ".gif", ".webp"
+STILLS = (".png", WEBP)
+_WEBP_QUALITY = 88
+GIF_MOST_BYTES = 1_500_000_000  # OpenCV wants all frames at once
+_GIF_SMOOTHEST_HZ = 50.0  # browsers slow down what is faster
 
 
 class VideoWriter:
@@ -58,6 +63,88 @@ class VideoWriter:
         with quiet_stderr():
             self._writer.release()
         self._ending.__exit__(kind, error, trace)
+
+
+class GifWriter:
+    """Frames into a `.gif` that repeats for ever, which they reach when the block ends well.
+
+    Raises:
+        ConfigError: another suffix, no such folder, or it cannot be written there.
+        EnvironmentMissing: this OpenCV has no encoder for it.
+    """
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
+        """`size` is (width, height)."""
+        import cv2
+
+        if path.suffix.lower() != GIF:
+            raise ConfigError(f"{path}: expected a picture named {GIF}, got {path.suffix!r}")
+        if not hasattr(cv2, "imwriteanimation"):
+            raise EnvironmentMissing(
+                f"this OpenCV ({cv2.__version__}) cannot encode {GIF}",
+                "pip install --upgrade opencv-python-headless, or write a .webm",
+            )
+        require_writable(path)
+        self._path, self._fps, self._size = path, min(fps, _GIF_SMOOTHEST_HZ), size
+        self._frames: list[Image] = []
+
+    def write(self, image: Image) -> None:
+        """Append one (H, W, 3) RGB frame.
+
+        Raises:
+            ValueError: its size is another.
+            ConfigError: there are too many for the memory.
+        """
+        if image.shape[1::-1] != self._size:
+            raise ValueError(f"expected a frame of {self._size}, got {image.shape[1::-1]}")
+        if (len(self._frames) + 1) * image.nbytes > GIF_MOST_BYTES:
+            raise ConfigError(
+                f"{self._path}: {len(self._frames)} frames of {self._size[0]} x {self._size[1]} "
+                "are as many as a .gif can have here",
+                "draw fewer --seconds, a smaller --size or --fps, or write a .webm",
+            )
+        self._frames.append(np.ascontiguousarray(image[..., ::-1]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None and self._frames:
+            self._encode()
+        self._frames = []
+
+    def _encode(self) -> None:
+        import cv2
+
+        animation = cv2.Animation()
+        animation.loop_count = 0
+        animation.frames = self._frames
+        animation.durations = [max(1, round(1000 / self._fps))] * len(self._frames)
+        with whole_file(self._path) as unfinished:
+            cv2.imwriteanimation(str(unfinished), animation)
+
+
+def write_picture(path: Path, image: Image) -> None:
+    """Write (H, W, 3) RGB: a PNG, or where the name says so a WebP, smaller and not exact.
+
+    Raises:
+        ConfigError: the name ends in neither, or it cannot be written there.
+    """
+    if path.suffix.lower() != WEBP:
+        write_png(path, image)
+        return
+    import cv2
+
+    require_writable(path)
+    quality = [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY]
+    _, encoded = cv2.imencode(WEBP, np.ascontiguousarray(image[..., ::-1]), quality)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(encoded.tobytes())
 
 
 def write_png(path: Path, image: Image) -> None:

@@ -14,10 +14,14 @@ import pytest
 import zmq
 
 from capture.blendshapes import INDEX, BlendshapeFrame
+from capture.head import standard_head
 from capture.wire import encode, message_from_frame
 from imusic.cli import main
-from viz.desktop import FaceFeed, watch
-from viz.scene import Panel
+from viz.desktop import Asked, Shown
+from viz.feeds import FaceFeed, LiveFaces
+from viz.scene import Image, Panel
+from viz.signal import Signal
+from viz.viewing import Outputs, Painter, first_state, watch
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
@@ -56,41 +60,63 @@ class Recorder:
         self.pause_s = pause_s
         self.closed = False
 
-    def show(self, panel: Panel) -> bool:
-        self.panels.append(panel)
+    def show(self, shown: Shown) -> bool:
+        self.panels.append(shown.panels[0])
         time.sleep(self.pause_s)
         return len(self.panels) < self.count
+
+    def asked(self) -> Asked:
+        return Asked()
+
+    def picture(self) -> Image:
+        raise AssertionError("nobody asked for a picture")
 
     def close(self) -> None:
         self.closed = True
 
 
-def test_the_newest_face_is_shown_and_the_screen_closed(published):
+def watched(screen: Recorder, address: str, tmp_path: Path) -> Signal:
+    """What was known of the stream when the screen closed."""
+    faces = LiveFaces([address])
+    outputs = Outputs(tmp_path, print)
+    watch(screen, faces, first_state(faces), Painter(standard_head()), outputs, 10.0)
+    return faces.signals[0]
+
+
+def test_the_newest_face_is_shown_and_the_screen_closed(published, tmp_path):
     screen = Recorder(count=60)
-    watch(screen, published, seconds=10)
+    watched(screen, published, tmp_path)
     assert screen.closed
     assert len(screen.panels) == 60
     assert screen.panels[-1].weights[INDEX["jawOpen"]] == pytest.approx(0.8)
     assert screen.panels[-1].caption.startswith("test · ")
 
 
-def test_a_slow_screen_sees_fresh_faces_and_counts_the_rest(published):
+def test_a_slow_screen_sees_fresh_faces_and_counts_the_rest(published, tmp_path):
     screen = Recorder(count=10, pause_s=0.1)
-    signal = watch(screen, published, seconds=10)
+    signal = watched(screen, published, tmp_path)
     assert signal.dropped > 30
     assert signal.newest is not None
     assert signal.shown + signal.dropped >= signal.received
     assert time.time_ns() - signal.newest.unix_ns < 1_000_000_000
 
 
-def test_ctrl_c_is_the_normal_end(published):
-    class Interrupted(Recorder):
-        def show(self, panel: Panel) -> bool:
-            raise KeyboardInterrupt
-
-    screen = Interrupted(1)
-    watch(screen, published)
-    assert screen.closed
+def test_two_streams_stand_side_by_side_and_the_past_can_be_seen(published):
+    faces = LiveFaces([published, "tcp://127.0.0.1:9"])
+    try:
+        began = time.monotonic()
+        while faces.signals[0].received < 20 and time.monotonic() < began + 20:
+            faces.wait(0.1)
+        begin_s, end_s = faces.span(time.monotonic())
+        assert began <= begin_s < end_s
+        here, nobody = faces.faces(end_s)
+        assert here.weights[INDEX["jawOpen"]] == pytest.approx(0.8)
+        assert here.confidence == 1.0
+        assert nobody.weights.max() == 0.0
+        assert faces.faces(begin_s)[0] is not here
+        assert faces.captions(end_s)[1] == "no signal"
+    finally:
+        faces.close()
 
 
 def test_a_subscription_can_be_left_twice():

@@ -42,8 +42,13 @@ def test_a_prediction_becomes_a_picture_and_its_name_is_printed(prediction, tmp_
         (["--caption", "a", "--caption", "b"], "expected --caption 1 times, got 2"),
         (["--renderer", "gl"], "expected auto, open3d, software"),
         (["--compare", "nowhere.csv"], "nowhere.csv: no such file"),
-        (["--out", "face.gif"], "expected a name ending in .png or .webm or .mp4"),
+        (["--out", "face.avi"], "expected a name ending in .png or .webp or .gif or .webm or .mp4"),
         (["--out", "nowhere/face.png"], "there is no folder nowhere"),
+        (["--tint", "blue"], "--tint: expected error, got 'blue'"),
+        (["--tint", "error"], "there is no other"),
+        (["--sheet", "4", "--out", "face.webm"], "expected a name ending in .png or .webp"),
+        (["--audio", "gone.wav", "--out", "face.webm"], "gone.wav: no such file"),
+        (["--audio", "gone.wav"], "face.png is no video"),
     ],
 )
 def test_what_cannot_be_rendered_is_one_line(prediction, tmp_path, capsys, changes, complaint):
@@ -65,11 +70,6 @@ def test_the_sheet_is_written(tmp_path, capsys):
     argv = ["head", "sheet", "--out", str(out), "--size", "64", "--renderer", "software"]
     assert main(argv) == 0
     assert cv2.imread(str(out)).shape[1] == 8 * 64
-
-
-def test_a_headless_view_needs_an_end(capsys):
-    assert main(["view", "--headless"]) == 2
-    assert "--headless needs --seconds" in capsys.readouterr().err
 
 
 def other_head(path, names=ARKIT_NAMES):

@@ -7,7 +7,8 @@ import pytest
 from capture.blendshapes import INDEX
 from capture.tracks import make_track
 from firmware_host.errors import ConfigError
-from viz.film import LOST, common_stretch, panels_at, render_comparison, staged
+from viz.film import LOST, Look, Stage, common_stretch, panels_at, render_comparison, staged
+from viz.software import SoftwareRenderer
 
 
 def track(name: str, start_s: float = 0.0, seconds: float = 1.0, jaw: float = 0.0, **more):
@@ -71,3 +72,34 @@ def test_a_comparison_becomes_a_video_and_a_picture(tmp_path):
     picture = cv2.imread(str(png)).astype(int)
     # The left face at its most expressive, so unlike the right one, which never moves.
     assert np.abs(picture[:64, :64] - picture[:64, 64:]).max() > 60
+
+
+def colourful(picture):
+    return (np.ptp(picture.astype(int), axis=2) > 90).sum()
+
+
+def test_every_head_but_the_truth_is_painted_by_its_error(head):
+    tracks = [track("truth", jaw=1.0), track("close", jaw=0.98), track("still")]
+    renderer = SoftwareRenderer(head, 96, 3, smooth=1)
+    stage = Stage(renderer, tracks, ["truth", "close", "still"], Look(size=96, error=True))
+    (image,) = stage.pictures(np.array([1.0]))
+    truth, close, still = (image[:70, 96 * i : 96 * (i + 1)] for i in range(3))
+    assert colourful(still) > 2 * colourful(close)
+    plain = Stage(renderer, tracks, ["truth", "close", "still"], Look(size=96))
+    (bare,) = plain.pictures(np.array([1.0]))
+    assert np.array_equal(truth, bare[:70, :96])
+    assert not np.array_equal(close, bare[:70, 96:192])
+
+
+def test_the_error_stands_in_the_caption_of_its_head(head):
+    said = []
+
+    class Listening(SoftwareRenderer):
+        def draw(self, panels):
+            said.append([panel.caption for panel in panels])
+            return super().draw(panels)
+
+    tracks = [track("truth", jaw=1.0), track("same", jaw=1.0)]
+    stage = Stage(Listening(head, 64, 2, smooth=1), tracks, ["a", "b"], Look(error=True))
+    next(stage.pictures(np.array([0.5])))
+    assert said == [["a", "b · mean 0.0 mm"]]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.blendshapes import ARKIT_NAMES
-from viz.scene import Panel, Scene, caption_strip, shade, write_centred
+from viz.scene import Panel, Scene, View, caption_strip, shade, write_centred
 
 NEUTRAL = Panel(np.zeros(52, np.float32))
 
@@ -96,3 +96,28 @@ def test_text_lands_in_the_middle():
     write_centred(image, ARKIT_NAMES[0], 14)
     columns = np.flatnonzero((image < 200).any(axis=(0, 2)))
     assert abs(columns.mean() - 100) < 8
+
+
+def test_a_view_turns_all_heads_and_comes_closer(head):
+    scene = Scene(head, 100, 1)
+    nose = int(np.argmax(head.vertices[:, 2]))
+
+    def seen(view):
+        scene.view = view
+        return scene.project(scene.lay([NEUTRAL])[0])
+
+    straight = seen(View())
+    assert seen(View(yaw_rad=0.4))[nose, 0] > straight[nose, 0] + 5  # the head turns to its left
+    assert seen(View(pitch_rad=0.4))[nose, 1] > straight[nose, 1] + 5  # seen from above
+    wide = [np.ptp(seen(view)[:, 0]) for view in (View(), View(zoom=1.5))]
+    assert wide[1] > 1.4 * wide[0]
+
+
+def test_paint_takes_the_place_of_the_heads_colours(head):
+    scene = Scene(head, 64, 1)
+    own = scene.lay([NEUTRAL])[1]
+    same = scene.lay([Panel(NEUTRAL.weights, paint=head.colours)])[1]
+    green = scene.lay([Panel(NEUTRAL.weights, paint=np.full_like(head.colours, (0, 1, 0)))])[1]
+    assert np.allclose(own, same)
+    assert green[:, 1].mean() > own[:, 1].mean()
+    assert (green[:, 0] <= own[:, 0] + 1e-6).mean() > 0.9

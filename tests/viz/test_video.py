@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from firmware_host.errors import ConfigError
-from viz.video import CODECS, VideoWriter, write_png
+from viz import video as video_module
+from viz.video import CODECS, GifWriter, VideoWriter, write_picture, write_png
 
 
 def frames(count: int = 12, width: int = 96, height: int = 64) -> list[np.ndarray]:
@@ -75,3 +76,51 @@ def test_a_file_of_the_old_temporary_name_is_somebody_elses(tmp_path):
     other.write_text("somebody's")
     write_png(tmp_path / "face.png", frames()[0])
     assert other.read_text() == "somebody's"
+
+
+def test_a_gif_keeps_frames_and_pace(tmp_path):
+    path = tmp_path / "clip.gif"
+    with GifWriter(path, 20.0, (96, 64)) as gif:
+        for image in frames():
+            gif.write(image)
+    _, animation = cv2.imreadanimation(str(path))
+    assert len(animation.frames) == len(frames())
+    assert set(np.ravel(animation.durations).tolist()) == {50}
+    for shown, image in zip(animation.frames, frames(), strict=True):
+        smooth = cv2.blur(np.ascontiguousarray(shown[..., 2::-1]), (5, 5))  # its colours dither
+        assert np.abs(smooth.astype(int) - cv2.blur(image, (5, 5))).mean() < 12
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_gif_that_cannot_be_held_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(video_module, "GIF_MOST_BYTES", 3 * 96 * 64 * 2)
+
+    def draw() -> None:
+        with GifWriter(tmp_path / "clip.gif", 20.0, (96, 64)) as gif:
+            for image in frames():
+                gif.write(image)
+
+    with pytest.raises(ConfigError, match="2 frames of 96 x 64 are as many"):
+        draw()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_and_sizes_that_no_gif_has_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"got '\.webm'"):
+        GifWriter(tmp_path / "clip.webm", 20.0, (96, 64))
+    with pytest.raises(ValueError, match=r"expected a frame of \(64, 64\), got \(96, 64\)"):
+        with GifWriter(tmp_path / "clip.gif", 20.0, (64, 64)) as gif:
+            gif.write(frames()[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_is_what_its_name_says(tmp_path):
+    png, webp = tmp_path / "face.png", tmp_path / "face.webp"
+    for path in (png, webp):
+        write_picture(path, frames()[3])
+    assert webp.stat().st_size < 5000
+    assert webp.read_bytes()[8:12] == b"WEBP"
+    assert np.array_equal(cv2.imread(str(png))[..., ::-1], frames()[3])
+    assert np.abs(cv2.imread(str(webp))[..., ::-1].astype(int) - frames()[3]).mean() < 6
+    with pytest.raises(ConfigError, match=r"got '\.jpg'"):
+        write_picture(tmp_path / "face.jpg", frames()[3])

@@ -1,4 +1,4 @@
-"""What the viewer makes of the messages it gets."""
+"""What is known of a stream from its messages."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,9 @@ import pytest
 from capture.blendshapes import INDEX, BlendshapeFrame
 from capture.wire import TOPIC, encode, message_from_frame
 from firmware_host.errors import TransportError
-from viz.desktop import NO_SIGNAL_S, Signal, require_signal
+from viz.feeds import LiveFaces
+from viz.signal import NEUTRAL, NO_SIGNAL_S, Signal
+from viz.viewing import require_signal
 
 
 def face(sequence: int, jaw: float = 0.0, source: str = "hub", **more) -> bytes:
@@ -19,7 +21,7 @@ def face(sequence: int, jaw: float = 0.0, source: str = "hub", **more) -> bytes:
 def test_only_the_newest_face_is_shown_and_the_others_are_counted():
     signal = Signal()
     assert signal.take([face(0), face(1), face(2, jaw=0.5)], 0.0, 0)
-    assert signal.panel().weights[INDEX["jawOpen"]] == 0.5
+    assert signal.face().weights[INDEX["jawOpen"]] == 0.5
     assert (signal.received, signal.shown, signal.dropped) == (3, 1, 2)
 
 
@@ -41,7 +43,7 @@ def test_nothing_new_keeps_the_last_face():
     signal = Signal()
     signal.take([face(0, jaw=0.3)], 0.0, 0)
     assert not signal.take([], 0.1, 0)
-    assert signal.panel().weights[INDEX["jawOpen"]] == pytest.approx(0.3)
+    assert signal.face().weights[INDEX["jawOpen"]] == pytest.approx(0.3)
 
 
 def test_bytes_that_are_no_face_are_counted_and_survived():
@@ -76,13 +78,26 @@ def test_the_status_tells_when_the_publisher_sees_no_face():
 def test_weights_and_rotations_out_of_their_range_do_no_harm():
     signal = Signal()
     signal.take([face(0, jaw=7.0, quat_world_from_head=np.full(4, np.nan, np.float32))], 0.0, 0)
-    panel = signal.panel()
-    assert panel.weights[INDEX["jawOpen"]] == 1.0
-    assert panel.quat_world_from_head is None
+    face_seen = signal.face()
+    assert face_seen.weights[INDEX["jawOpen"]] == 1.0
+    assert face_seen.quat_world_from_head is None
     signal.take([face(1, jaw=float("nan"))], 0.0, 0)
-    assert signal.panel().weights[INDEX["jawOpen"]] == 0.0
+    assert signal.face().weights[INDEX["jawOpen"]] == 0.0
 
 
 def test_no_face_at_all_is_an_error_that_names_the_address():
-    with pytest.raises(TransportError, match="no face arrived from tcp://here:1 within 2 s"):
-        require_signal(Signal(), "tcp://here:1", 2.0)
+    faces = LiveFaces(["tcp://127.0.0.1:9"])
+    faces.close()
+    with pytest.raises(TransportError, match=r"no face arrived from tcp://127.0.0.1:9 within 2 s"):
+        require_signal(faces, 2.0)
+
+
+def test_what_a_message_says_of_its_certainty_is_kept():
+    signal = Signal()
+    by_shape = np.linspace(0, 1, 52, dtype=np.float32)
+    signal.take([face(0, confidence=0.5, shape_confidence=by_shape)], 0.0, 0)
+    seen = signal.face()
+    assert seen.confidence == 0.5
+    assert seen.by_shape is not None
+    assert np.abs(seen.by_shape - by_shape).max() < 0.003
+    assert NEUTRAL.confidence is None
