@@ -10,7 +10,7 @@ from firmware_host.errors import ConfigError
 from firmware_host.layout import FACE_12, SensorLayout, Slot, select
 from firmware_host.samples import ImuBlock
 from firmware_host.sensor_profile import Correction
-from model.driving import Driver, drive
+from model.driving import Driver, drive, due_between
 from model.predictor import Opening, Predictor
 
 OPENING = Opening(0.0, 0.5, 0.5, 1.0)
@@ -43,6 +43,13 @@ def test_frames_come_at_60_hz_and_rest_until_calibrated(checkpoint, blocks):
     assert confident[first:].all()
     np.testing.assert_array_equal(weights(frames)[:first], np.float32(0.05))
     assert weights(frames)[first:].std() > 0
+
+
+def test_it_is_known_beforehand_when_frames_come(checkpoint, blocks):
+    sent = blocks(2.0)
+    times = [frame.time_ns for frame in drive(predictor(checkpoint), sent)]
+    assert due_between(sent[0].arrival_ns, sent[-1].arrival_ns).tolist() == times
+    assert len(due_between(1, 2)) == 0
 
 
 @settings(max_examples=15, deadline=None)
