@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from capture.blendshapes import OBSERVABLE
 from capture.resample import TICK_HZ
@@ -124,6 +123,8 @@ def enrolled(
 
 def smoothed(weights: Array) -> tuple[Array, Array]:
     """(T, K) weights without the jitter of a phone, and their speed per second."""
+    from scipy.ndimage import gaussian_filter1d  # slow to load, and live driving needs it never
+
     calm = gaussian_filter1d(weights, _SMOOTHING_ROWS, axis=0)
     return calm, np.gradient(calm, axis=0) * TICK_HZ
 
