@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dataset_tools.sets.edit_cli import app as edit_app
 from dataset_tools.sets.executors import Executor, Kind, executor_of
 from firmware_host.errors import ConfigError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 dataset_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset", help="Build, check, split and curate data sets.")
+dataset_app.add_typer(edit_app)
 
 Set = Annotated[Path, typer.Argument(metavar="SET", help="A data set, or one version of it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
