@@ -26,8 +26,8 @@ def hours(title: str, seconds: Mapping[str, float]) -> Image:
 
 
 def histogram(title: str, values: Sequence[float], unit: str, bins: int = 12) -> Image:
-    """How many of the values lie in each of `bins` ranges."""
-    counts, edges = np.histogram(values, bins)
+    """How many of the values, none below 0, lie in each of `bins` ranges."""
+    counts, edges = np.histogram(values, bins, (0.0, max([1.0, *values])))
     names = [f"{a:.3g} to {b:.3g} {unit}" for a, b in pairwise(edges)]
     return bars(title, names, {"sequences": counts.astype(np.float64)})
 
