@@ -99,8 +99,8 @@ def learned(turned: Sequence[Turned], prior: SiteResponses, noise: Array) -> Sit
     shown = np.stack([one.shown for one in turned])  # (M, K)
     pose_precision = _pose_precision(shown, noise)  # (M, K, K)
     pose_pull = np.einsum("mij,mj->mi", pose_precision, shown)
-    poses, squares = shown, _squares(shown, np.linalg.inv(pose_precision))
-    prior_precision = np.linalg.inv(prior.covariance)
+    poses, squares = shown, _squares(shown, _inverse(pose_precision))
+    prior_precision = _inverse(prior.covariance)
     prior_pull = np.einsum("rij,rj->ri", prior_precision, prior.mean.reshape(sites, -1))
     mean, covariance = prior.mean, prior.covariance
     for _ in range(_ROUNDS):
@@ -109,14 +109,14 @@ def learned(turned: Sequence[Turned], prior: SiteResponses, noise: Array) -> Sit
             own = slice(axis * shapes, (axis + 1) * shapes)
             precision[:, own, own] += np.einsum("mr,mij->rij", worth[..., axis], squares)
             pull[:, own] += (worth[..., axis] * angles[..., axis]).T @ poses
-        covariance = np.linalg.inv(precision)
+        covariance = _inverse(precision)
         mean = np.einsum("rij,rj->ri", covariance, pull).reshape(prior.mean.shape)
         spread = np.stack([_block(covariance, a, shapes) for a in range(axes)], axis=1)
         answers = _squares(mean, spread).reshape(sites * axes, -1)  # E[a aᵀ]
         flat = worth.reshape(len(worth), -1)  # (M, 3 R)
         found = pose_precision + (flat @ answers).reshape(-1, shapes, shapes)
         towards = pose_pull + (flat * angles.reshape(flat.shape)) @ mean.reshape(-1, shapes)
-        around = np.linalg.inv(found)
+        around = _inverse(found)
         poses = np.einsum("mij,mj->mi", around, towards)
         squares = _squares(poses, around)
     return SiteResponses(np.asarray(mean), np.asarray(covariance))
@@ -125,6 +125,10 @@ def learned(turned: Sequence[Turned], prior: SiteResponses, noise: Array) -> Sit
 def _squares(mean: Array, covariance: Array) -> Array:
     """(…, K, K) E[x xᵀ] of x with (…, K) mean and (…, K, K) covariance."""
     return np.asarray(mean[..., :, None] * mean[..., None, :] + covariance)
+
+
+def _inverse(matrices: Array) -> Array:
+    return np.asarray(np.linalg.inv(matrices), float)
 
 
 def _block(covariance: Array, axis: int, shapes: int) -> Array:
