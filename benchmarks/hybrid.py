@@ -3,8 +3,8 @@
     python benchmarks/hybrid.py [--wearers 3] [--head FILE] [--json]
 
 Real recordings of people that no training saw are worn by virtual wearers; gaps of 0.2 to 5 seconds
-are cut out of the phone's face, and every method fills them. Error is MAE (times 100) within the
-gaps, over observable shapes that move, mean over recordings and wearers. `hold` keeps the last face.
+are cut out of the phone's face, and every method fills them. Error is MAE (times 100) in the gaps,
+over observable shapes that move, mean over recordings and wearers. `hold` keeps the last face.
 `line` draws a line to the first face after the gap, which nobody knows live. `sensors` is the
 network alone. `inpainting` gives what the phone saw within the window to the sampling of the
 network, and shifts what it says as `hybrid live` does. Both hybrids are `model.hybrid`.
