@@ -249,11 +249,7 @@ async def live(
         raise ConfigError(
             f"{url}: a replay is not recorded again", "leave out --record: the take exists"
         )
-    if hybrid:
-        _check_phone(rig, replayed, "--hybrid wants a phone", "leave it out, or add a phone")
-    if _wants_other(sinks):
-        why = 'a sink wants unfelt = "other"'
-        _check_phone(rig, replayed, why, 'use unfelt = "idle", or add a phone')
+    _check_phone(rig, replayed, sinks, hybrid)
     with Broadcast(rig.name, rig.publish, sinks) as out:
         face = LiveFace(rig, checkpoint, out, record_to is not None, wearer, hybrid)
         out.event("started")
@@ -308,10 +304,16 @@ def _wants_other(sinks: Sequence[SinkConfig]) -> bool:
     return any(sink.shaping.unfelt == "other" for sink in sinks)
 
 
-def _check_phone(rig: Rig, replayed: bool, who: str, hint: str) -> None:
-    if rig.phone is None or replayed:
-        why = "a replay has no phone" if replayed else "the rig has no [phone]"
-        raise ConfigError(f"{who}, and {why}", hint)
+def _check_phone(rig: Rig, replayed: bool, sinks: Sequence[SinkConfig], hybrid: bool) -> None:
+    if rig.phone is not None and not replayed:
+        return
+    why = "a replay has no phone" if replayed else "the rig has no [phone]"
+    if hybrid:
+        raise ConfigError(f"--hybrid wants a phone, and {why}", "leave it out, or add a phone")
+    if _wants_other(sinks):
+        raise ConfigError(
+            f'a sink wants unfelt = "other", and {why}', 'use unfelt = "idle", or add a phone'
+        )
 
 
 async def _listen_and_look(
