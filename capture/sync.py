@@ -222,6 +222,37 @@ def _head_offset(
     recording: Recording, clocks: Clocks, phone: SourceClock, notes: list[str]
 ) -> Offset | None:
     """The phone's latency by the head's turning speed, or None with a note saying why."""
+    turning = _turning(recording, clocks, phone, notes)
+    if turning is None:
+        return None
+    offset = find_offset(*turning)
+    if offset is None:
+        notes.append("the head did not turn enough to find the phone's latency: taken for zero")
+    return offset
+
+
+def offset_curve(recording: Recording, alignment: Alignment) -> tuple[Times, Array] | None:
+    """(L,) offsets in s, and (L,) how well the head's two turning rates agree at each, 0 to 1.
+
+    The highest point is where `align` looks for the phone's latency. None where there is nothing to
+    compare.
+    """
+    if alignment.phone is None or len(recording) < 2:
+        return None
+    clocks = [alignment.clocks.get(track.name) for track in recording.tracks]
+    turning = _turning(recording, clocks, alignment.phone, [])
+    if turning is None:
+        return None
+    reference, delayed, valid = turning
+    curve = _correlations(_band(reference, valid), _band(delayed, valid), valid)
+    lags = np.arange(len(curve), dtype=np.float64) - (len(curve) - 1) / 2
+    return np.asarray(lags / GRID_HZ, np.float64), curve
+
+
+def _turning(
+    recording: Recording, clocks: Clocks, phone: SourceClock, notes: list[str]
+) -> tuple[Array, Array, Flags] | None:
+    """(G, 3) turning rates of reference and phone on one grid, and where both are known."""
     origin_ns = _origin_ns(recording, clocks, phone)
     gyro_times, gyro_rates = _reference_rates(recording, clocks, origin_ns)
     face_s = _since(_face_ns(recording.faces, phone), origin_ns)
@@ -239,10 +270,7 @@ def _head_offset(
     grid = np.arange(start_s, end_s, 1 / GRID_HZ)
     imu, imu_valid = _on_grid(grid, gyro_times, gyro_rates)
     face, face_valid = _on_grid(grid, face_times, face_rates)
-    offset = find_offset(imu, face, imu_valid & face_valid)
-    if offset is None:
-        notes.append("the head did not turn enough to find the phone's latency: taken for zero")
-    return offset
+    return imu, face, imu_valid & face_valid
 
 
 def _reference_rates(recording: Recording, clocks: Clocks, origin_ns: int) -> tuple[Times, Array]:
