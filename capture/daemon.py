@@ -273,13 +273,15 @@ class _Session:
                 self._mark(command, now_ns)
             elif command.verb is Verb.STOP:
                 self._recorder.end(BY_OPERATOR, now_ns)
-            elif not self._recorder.start() and self._recorder.state is State.IDLE:
+            elif command.verb is not Verb.START or self._recorder.start():
+                continue
+            elif self._recorder.state is State.IDLE:
                 why = "; ".join(self._recorder.problems or self._recorder.missing)
                 self._notify(Notice("recorder", f"not ready: {why or 'wait a moment'}", ""))
 
     def _mark(self, command: Command, now_ns: int) -> None:
         label = self._marks.label(command)
-        self._keep("marker", label, now_ns)
+        self._keep("marker", label, command.time_ns or now_ns)
         self._notify(Notice("marker", label, ""))
 
     def _notify(self, notice: Notice) -> None:
@@ -454,7 +456,7 @@ class _Session:
             raise self._rescued(disk_error(disk))
         try:
             changes = {"origin": disk.writer.take.origin | told} if told else {}
-            take = disk.writer.close(**changes)
+            take = disk.writer.close(**changes, **self._options.closing(self._first_block_ns))
         except OSError as error:
             disk.error = error
             raise self._rescued(disk_error(disk)) from error

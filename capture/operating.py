@@ -4,8 +4,10 @@ key         line              what
 m           mark [LABEL]      a marker; without a label it is numbered
 1 … 9       mark N            a marker with that number as its label
 g / n       good / ng         a marker that rates the take
-space       start             begin the take that is ready
+space       start             begin the take that is ready; in a guided session, hold or go on
 q, Ctrl-C   stop              end the take
+r           again             in a guided session: show this step once more
+s           skip              in a guided session: leave this step out
 """
 
 from dataclasses import dataclass
@@ -20,14 +22,19 @@ class Verb(Enum):
     MARK = "mark"
     START = "start"
     STOP = "stop"
+    AGAIN = "again"
+    SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing the operator wants. label: of a marker; "" leaves the number to the recorder."""
+    """One thing the operator wants. label: of a marker; "" leaves the number to the recorder.
+    time_ns: of a marker, host monotonic; None is when the recorder hears of it.
+    """
 
     verb: Verb
     label: str = ""
+    time_ns: int | None = None
 
 
 GOOD, NO_GOOD = "good", "no good"
@@ -37,11 +44,14 @@ _KEYS = {
     "n": Command(Verb.MARK, NO_GOOD),
     " ": Command(Verb.START),
     "q": Command(Verb.STOP),
+    "r": Command(Verb.AGAIN),
+    "s": Command(Verb.SKIP),
     "\x03": Command(Verb.STOP),
     "\x04": Command(Verb.STOP),
 }
 KEYS_HINT = "m mark · g good · n no good · q stop"
 START_HINT = "space starts"
+GUIDE_HINT = "r once more · s skip · space hold · q stop"
 
 
 def command_of_key(key: str) -> Command | None:
@@ -66,6 +76,10 @@ def command_of_line(line: str) -> Command | None:
             return Command(Verb.START)
         case "stop" if not label:
             return Command(Verb.STOP)
+        case "again" if not label:
+            return Command(Verb.AGAIN)
+        case "skip" if not label:
+            return Command(Verb.SKIP)
     return None
 
 

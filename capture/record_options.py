@@ -3,7 +3,9 @@
 import re
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from capture.operating import Command
 from firmware_host.errors import ConfigError
@@ -16,12 +18,14 @@ ARMED_PREROLL_S = 5.0
 class RecordOptions:
     """slate: what takes are named after, each with the next number. armed: begin when the operator
     says so, not when everything is ready. preroll_s: how much of what was heard before belongs to
-    the take; None is everything, or of an armed one its last ARMED_PREROLL_S.
+    the take; None is everything, or of an armed one its last ARMED_PREROLL_S. closing: gives
+    further fields of take.toml at its end, by the arrival of the first samples (host ns).
     """
 
     slate: str = "take"
     armed: bool = False
     preroll_s: float | None = None
+    closing: Callable[[int | None], dict[str, Any]] = lambda _: {}
 
     def __post_init__(self) -> None:
         """Raise ConfigError where a slate is no name for a folder."""

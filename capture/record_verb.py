@@ -56,7 +56,7 @@ def record_on_terminal(
     from capture import daemon
 
     control = Control()
-    console = Console(file=_own_stderr())
+    console = Console(file=own_stderr())
     # Redirected, whatever else is printed would wait for this screen.
     live = Live(
         console=console,
@@ -89,7 +89,7 @@ def record_on_terminal(
         )
 
 
-def _own_stderr() -> TextIO:
+def own_stderr() -> TextIO:
     """Stderr without a lock: a write that hangs for ever would hold it when the program ends."""
     try:
         descriptor = os.dup(sys.stderr.fileno())

@@ -30,12 +30,19 @@ def conjugate(q: Array) -> Array:
     return np.asarray(np.asarray(q, float) * np.array([1.0, -1.0, -1.0, -1.0]))
 
 
+def cross(a: Array, b: Array) -> Array:
+    """a × b of (…, 3) vectors, broadcast; on few vectors several times as fast as `np.cross`."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), axis=-1)
+
+
 def rotate(q: Array, vectors: Array) -> Array:
     """Rotate (…, 3) vectors by unit quaternions (…, 4), broadcast."""
-    q = np.asarray(q, float)
+    q, vectors = np.asarray(q, float), np.asarray(vectors, float)
     w, u = q[..., :1], q[..., 1:]
-    t = 2.0 * np.cross(u, vectors)
-    return np.asarray(vectors + w * t + np.cross(u, t))
+    t = 2.0 * cross(u, vectors)
+    return np.asarray(vectors + w * t + cross(u, t))
 
 
 def from_vector(vectors: Array) -> Array:

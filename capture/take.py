@@ -50,6 +50,7 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     is true for virtual wearers, and every figure made from the take says so. devices: who gave the
     samples; none where it was one hub. A slot that no device has is missing in all of the take.
     corrections: what readings are to be read by, by slot; the recorded ones are as they came.
+    guide: the script that the wearer was shown (`capture.guided`); markers say when.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     counts: dict[str, int] = {}
     devices: tuple[TakeDevice, ...] = ()
     corrections: dict[str, Correction] = {}
+    guide: dict[str, Any] = {}
 
     @property
     def sources(self) -> tuple[TakeDevice, ...]:

@@ -13,7 +13,6 @@ Amplitudes, and all of the car, are ours.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from capture import rotations
 from capture.blendshapes import INDEX
@@ -149,6 +148,8 @@ def head_motion(
 
     For recordings without a head: `weights` (N, 52) tell when the jaw beats. `level` scales all.
     """
+    from scipy.ndimage import gaussian_filter1d  # slow to load, and drivers import this module
+
     time_s = np.asarray(time_s, float)
     even = ticks(max(2.0 / RATE_HZ, float(time_s[-1] - time_s[0]) + 1.5 / RATE_HZ))
     vectors = swaying(len(even), rng, level).vectors_rad

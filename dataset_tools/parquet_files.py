@@ -36,7 +36,7 @@ def matrix(table: Any, key: str) -> Floats:
     """A column of `lists` as (N, width)."""
     column = table[key].combine_chunks()
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, np.float32).reshape(table.num_rows, -1)
+    return np.asarray(flat, np.float32).reshape(table.num_rows, column.type.list_size)
 
 
 def write_table(table: Any, path: Path, row_group: int | None = None) -> str:

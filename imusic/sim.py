@@ -37,13 +37,17 @@ PTY = "pty"
 class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What to play. arkit: a recording, or None for the built-in generator; text: what it says.
 
-    hub: pty, or where in the network it is served (`firmware_host.simulated_links.parse_serving`).
+    script: of a guided exercise that the wearer follows instead, as `imusic enrol` shows it. phone:
+    whether one watches. hub: pty, or where in the network it is served
+    (`firmware_host.simulated_links.parse_serving`).
     loss: probability that a hub frame or a phone datagram vanishes.
     swap_sideways: exchange left and right of jaw and mouth in a CSV; None decides by its header.
     """
 
     arkit: Path | None = None
     text: str | None = None
+    script: str | None = None
+    phone: bool = True
     seconds: float | None = None
     seed: int = 1
     hub: str = PTY
@@ -113,6 +117,10 @@ def sim(
     text: Annotated[
         str | None, typer.Option(help="English to say; default: this and that.")
     ] = None,
+    script: Annotated[
+        str | None, typer.Option(help="Guided exercise to follow, as `imusic enrol` shows it.")
+    ] = None,
+    phone: Annotated[bool, typer.Option("--phone/--no-phone", help="A phone watches.")] = True,
     seconds: Annotated[
         float | None, typer.Option(help="Length without rest and routine, from 3.")
     ] = None,
@@ -147,6 +155,8 @@ def sim(
     options = SimOptions(
         arkit=arkit,
         text=text,
+        script=script,
+        phone=phone,
         seconds=seconds,
         seed=seed,
         hub=hub,
@@ -178,14 +188,14 @@ async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
         TransportError: the hub's port in the network is taken.
     """
     from capture.head import standard_head
-    from dataset_tools.performance import REST_S, ROUTINE_S, with_routine
+    from dataset_tools.performance import REST_S, ROUTINE_S
     from dataset_tools.virtual_imu import feel
     from dataset_tools.wearers import draw_wearer
     from firmware_host.layout import FACE_12
     from firmware_host.simulator import HubOptions, SimulatedHub
 
     rng = np.random.default_rng(options.seed)
-    performance = with_routine(load_performance(options), options.seed)
+    performance = opened_performance(options)
     wearer = draw_wearer(standard_head(), FACE_12, rng)
     felt = feel(performance, wearer, HUB_RATE_HZ, rng)
     hub_options = HubOptions(
@@ -199,7 +209,8 @@ async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
     playing: list[asyncio.Task[None]] = []
 
     def on_start(start_ns: int) -> None:
-        playing.append(asyncio.create_task(_play(phone, start_ns, options)))
+        if options.phone:
+            playing.append(asyncio.create_task(_play(phone, start_ns, options)))
 
     def on_ready(url: str) -> None:
         write_sim_rig(options, url, rig_path, REST_S, ROUTINE_S)
@@ -210,8 +221,8 @@ async def run_sim(options: SimOptions, rig_path: Path) -> Truth:
     return Truth(
         samples_sent=summary.samples_sent,
         samples_dropped=summary.dropped,
-        datagrams_sent=len(phone.packets) if summary.start_ns is not None else 0,
-        datagrams_dropped=int(phone.dropped.sum()),
+        datagrams_sent=len(phone.packets) if playing else 0,
+        datagrams_dropped=int(phone.dropped.sum()) if options.phone else 0,
         start_ns=summary.start_ns,
         hub_start_tick_us=summary.start_tick_us,
         hub_rate=summary.rate,
@@ -262,6 +273,23 @@ async def _in_network(
     return await serve_hub(hub, serving)
 
 
+def opened_performance(options: SimOptions) -> Any:
+    """The performance with its opening, or that of a script. Raises DataError or ConfigError."""
+    from capture.guided import Performed, read_script
+    from capture.guided_session import GET_READY_S
+    from dataset_tools.followers import follow
+    from dataset_tools.performance import with_routine
+
+    if options.script is None:
+        return with_routine(load_performance(options), options.seed)
+    if options.text is not None or options.arkit is not None or options.seconds is not None:
+        raise ConfigError("--script: has its own time; leave out --arkit, --text and --seconds")
+    script = read_script(options.script)
+    # The guide counts from the first sample as well.
+    steps = [Performed(one.step, one.start_s + GET_READY_S) for one in script.in_sequence()]
+    return follow(script, options.seed, steps=steps).performance
+
+
 def load_performance(options: SimOptions) -> Any:
     """The performance without its opening. Raises DataError or ConfigError."""
     from dataset_tools.performance import generate_performance, say, trimmed
@@ -298,6 +326,8 @@ def performed(options: SimOptions) -> dict[str, str | int | float | bool]:
     from capture.livelink_csv import read_livelink_csv
     from capture.provenance import file_sha256
 
+    if options.script is not None:
+        return {"performance": "followed", "script": options.script, "seed": options.seed}
     if options.text is not None:
         return {"performance": "said", "text": options.text, "seed": options.seed}
     if options.arkit is None:
@@ -329,7 +359,9 @@ def write_sim_rig(
     rig = Rig(
         name="sim",
         hub=HubConfig(url=hub_url),
-        phone=PhoneConfig(bind=options.phone_host, port=options.phone_port),
+        phone=PhoneConfig(bind=options.phone_host, port=options.phone_port)
+        if options.phone
+        else None,
         session=SessionConfig(
             subject="virtual",
             rest_s=rest_s,

@@ -1,32 +1,38 @@
-"""`imusic adapt`: learn one wearer from a take in which ARKit watched. No torch.
+"""`imusic adapt`: learn one wearer from a take in which ARKit watched, or a face was followed.
 
-The first part of what follows rest and routine teaches, the last part judges: the network with the
-new profile against the network without any. The profile is then fitted to all of the take; whether
-it may be used, the last part has said.
+One part of what follows rest and routine teaches, another judges: the network with the new profile
+against the network without any. The profile is then fitted to all of the take; whether it may be
+used, the judging part has said. With ARKit the last part judges; where an animated face was
+followed, what was shown for a second time. No torch.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.guided import performed, script_from_dict
 from capture.recording import Recording
-from capture.resample import TICK_HZ
-from capture.sync import align
-from capture.take import software
-from firmware_host.errors import DataError
+from capture.resample import TICK_HZ, tick_before, tick_time_ns
+from capture.sync import Alignment, align
+from capture.take import Take, software
+from firmware_host.errors import ConfigError, DataError
 from firmware_host.samples import Floats
 from model import metrics
 from model.checkpoint import Checkpoint
+from model.driving import due_between
 from model.evaluate import resting_face, seen_around, truth_at
+from model.features import perceived
+from model.following import labelled
 from model.predict import Prediction, opening_of, predict_recording
-from model.responses import enrolled
+from model.responses import LabelDoubt, enrolled
 from model.wearer import Wearer, WearerFacts
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Ticks = NDArray[np.int64]
 
 # Shorter takes cannot both teach and judge.
 SHORTEST_S = 20.0
@@ -49,7 +55,8 @@ class _Lesson:
 
     seen: (N, F) feature rows without a hole. change: (N, 52) from rest, interpolated over holes.
     rest: (52,). at: (T,) rows of them at the T predicted ticks. truth: (T, 52). judged, taught:
-    (T,) ticks that judge and that teach.
+    (T,) ticks that judge and that teach. doubt: how far `change` may be wrong, where nobody
+    measured it. following: what became of an animation that was to be followed.
     """
 
     seen: Floats
@@ -59,6 +66,13 @@ class _Lesson:
     truth: Array
     taught: Mask
     judged: Mask
+    doubt: LabelDoubt | None = None
+    following: dict[str, float] = field(default_factory=dict)
+
+
+def was_guided(take: Take) -> bool:
+    """Whether the wearer was shown a face to follow."""
+    return bool(take.guide)
 
 
 def adapt_take(
@@ -67,19 +81,30 @@ def adapt_take(
     name: str,
     take_sha256: str,
     report: Callable[[float], None] | None = None,
+    follow: bool = False,
 ) -> Adapted:
     """Learn the wearer of a take.
 
     Args:
         name: of the wearer. take_sha256: of the take's data, for the profile's facts.
         report: called now and then with the share done.
+        follow: by the face that was shown, also where ARKit watched.
 
     Raises:
-        DataError: less than `SHORTEST_S` of tracked faces after the opening.
+        DataError: less than `SHORTEST_S` of tracked faces after the opening, or of movements that
+            were followed.
+        ConfigError: nothing was shown that could have been followed.
     """
+    if follow and not was_guided(recording.take):
+        raise ConfigError(
+            f"take {recording.take.name!r}: no face was shown to follow",
+            "record one with `imusic enrol`, or leave out --follow",
+        )
     tell = report or (lambda _: None)
+    host_ns = _ticks(recording)
+    learn = _followed if follow or _unseen(recording) else _watched
+    lesson = learn(recording, checkpoint, host_ns)
     before = predict_recording(recording, checkpoint, lambda share: tell(0.5 * share))
-    lesson = _lesson(recording, checkpoint, before)
     facts = WearerFacts(
         name=name,
         slots=tuple(checkpoint.layout.slots[i].name for i in checkpoint.layout.face_indices),
@@ -90,6 +115,7 @@ def adapt_take(
         before={},
         after={},
         software=software(),
+        following=lesson.following,
     )
     trial = _taught(lesson, lesson.taught, checkpoint, facts)
     after = predict_recording(recording, checkpoint, lambda share: tell(0.5 + 0.5 * share), trial)
@@ -102,10 +128,25 @@ def adapt_take(
     return Adapted(_taught(lesson, lesson.taught | lesson.judged, checkpoint, facts), better)
 
 
-def _lesson(recording: Recording, checkpoint: Checkpoint, prediction: Prediction) -> _Lesson:
+def _ticks(recording: Recording) -> Ticks:
+    """(T,) times of all frames that `predict_recording` gives."""
+    arrival_ns = recording.arrival_ns
+    host_ns = due_between(int(arrival_ns[0]), int(arrival_ns[-1])) if len(recording) else ()
+    if not len(host_ns):
+        raise DataError(f"take {recording.take.name!r} has no IMU samples for even one frame")
+    return np.asarray(host_ns)
+
+
+def _unseen(recording: Recording) -> bool:
+    """Whether a face was shown, and no phone watched."""
+    return was_guided(recording.take) and not recording.faces.tracked.any()
+
+
+def _watched(recording: Recording, checkpoint: Checkpoint, host_ns: Ticks) -> _Lesson:
+    """By what ARKit saw."""
     alignment = align(recording)
-    seen, at = seen_around(prediction.host_ns, recording, checkpoint, alignment)
-    at_s = (prediction.host_ns - alignment.origin_ns) / 1e9
+    seen, at = seen_around(host_ns, recording, checkpoint, alignment)
+    at_s = (host_ns - alignment.origin_ns) / 1e9
     truth, known = truth_at(at_s, recording, alignment)
     usable = known & (at_s > opening_of(recording.take).end_s + _SETTLE_S)
     seconds = float(usable.sum()) / TICK_HZ
@@ -126,11 +167,46 @@ def _lesson(recording: Recording, checkpoint: Checkpoint, prediction: Prediction
     )
 
 
+def _followed(recording: Recording, checkpoint: Checkpoint, host_ns: Ticks) -> _Lesson:
+    """By the face that was shown."""
+    alignment = align(recording)
+    seen, at = seen_around(host_ns, recording, checkpoint, alignment)
+    row_s = _row_times_s(host_ns, at, len(seen), alignment)
+    script = script_from_dict(recording.take.guide)
+    steps = performed(script, recording.markers, alignment.origin_ns)
+    felt = perceived(seen, len(checkpoint.belief.responses.mean))
+    labels = labelled(steps, row_s, felt, checkpoint.belief.responses)
+    usable = labels.taught | labels.judged
+    if (seconds := float(usable.sum()) / TICK_HZ) < SHORTEST_S or not labels.judged[at].any():
+        raise DataError(
+            f"take {recording.take.name!r}: expected at least {SHORTEST_S:g} s of movements that "
+            f"were followed, got {seconds:.1f} s ({labels.followed} of {labels.shown} movements)",
+            "record it again: imusic enrol; and do what the face on the screen does",
+        )
+    rest = np.asarray(checkpoint.rest_weights, float)
+    facts = {
+        "delay_s": round(labels.delay_s, 3),
+        "followed": float(labels.followed),
+        "shown": float(labels.shown),
+    }
+    return _Lesson(
+        seen, labels.change, rest, at, np.clip(rest + labels.change[at], 0.0, 1.0),
+        labels.taught[at], labels.judged[at], labels.doubt, facts,
+    )  # fmt: skip
+
+
+def _row_times_s(host_ns: Ticks, at: NDArray[np.int64], count: int, alignment: Alignment) -> Array:
+    """(N,) times in the take of feature rows, of which rows `at` are at `host_ns`."""
+    first = int(tick_before(host_ns[:1])[0]) - int(at[0])
+    ticks = first + np.arange(count)
+    return np.asarray([(tick_time_ns(int(k)) - alignment.origin_ns) / 1e9 for k in ticks])
+
+
 def _taught(lesson: _Lesson, ticks: Mask, checkpoint: Checkpoint, facts: WearerFacts) -> Wearer:
     teaching = np.zeros(len(lesson.seen), bool)
     teaching[lesson.at[ticks]] = True
     prior = checkpoint.belief.responses
-    responses = enrolled(prior, lesson.seen, lesson.change, teaching)
+    responses = enrolled(prior, lesson.seen, lesson.change, teaching, lesson.doubt)
     return Wearer(facts, responses, np.asarray(lesson.rest, np.float32))
 
 

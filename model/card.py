@@ -35,7 +35,7 @@ _HEAD = """# Model card: {name}
 {kind} that turns a window of face IMU features into the 52 ARKit
 blendshapes, for `imusic live` and `imusic predict`: {parameters:.2f} million parameters in
 {members} members whose mean is the answer (ridge regression has {linear:.0%} of it), {window} rows
-of history at 60 Hz, {steps} DDIM steps per frame, no look-ahead. It is given the features and,
+of history at 60 Hz, DDIM steps per frame: {steps}, no look-ahead. It is given the features and,
 beside them, what a Kalman filter through the wearer's site responses makes of them
 (`belief.safetensors`: the prior over virtual wearers; or a profile by `imusic adapt`); a gate per
 shape says how much of the filter's answer it keeps.

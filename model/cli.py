@@ -1,4 +1,4 @@
-"""Verbs of the model: train, export, join, card, adapt, evaluate, predict, live."""
+"""Verbs of the model: train, export, join, card, evaluate, predict, live."""
 
 import math
 import sys
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firmware_host.errors import ConfigError, EnvironmentMissing
+from model.console import CheckpointOption, JsonOption, bar, json_line, load, say
 
 if TYPE_CHECKING:
     from capture.record_status import Notice
@@ -15,19 +16,15 @@ if TYPE_CHECKING:
     from model.evaluation_report import JudgedTake
     from model.live import LiveCounts, LiveResult
     from model.run_logs import EpochDone
-    from model.wearer import Wearer, WearerFacts
+    from model.wearer import Wearer
 
 app = typer.Typer()
 FOUND_PROBLEMS, LOST = 1, 3
 
-CheckpointOption = Annotated[
-    Path | None, typer.Option("--checkpoint", help="Checkpoint folder; default: the shipped one.")
-]
 WearerOption = Annotated[
     Path | None,
     typer.Option("--wearer", help="Profile of who wears the sensors; see `imusic adapt`."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 DataOption = Annotated[
     Path, typer.Option("--data", envvar="IMUSIC_DATA", help="Folder of recordings.")
 ]
@@ -158,73 +155,14 @@ def predict(
     from model.predict import check_output, predict_take, write_prediction
 
     check_output(out)
-    loaded = _load(checkpoint)
+    loaded = load(checkpoint)
     known = _wearer(wearer, loaded)
-    with _bar("predict") as report:
+    with bar("predict") as report:
         prediction = predict_take(take, loaded, report, known)
     write_prediction(prediction, out)
     if prediction.note:
         typer.echo(f"imusic: note: {prediction.note}", err=True)
-    _say({"out": str(out), "frames": len(prediction.time_s)}, as_json)
-
-
-@app.command()
-def adapt(
-    take: Annotated[Path, typer.Argument(help="Take folder, recorded with the phone in view.")],
-    out: Annotated[Path, typer.Option(help="FILE.safetensors: the wearer's profile.")],
-    name: Annotated[str, typer.Option(help="Of the wearer; default: the take's subject.")] = "",
-    checkpoint: CheckpointOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Learn one wearer from an enrolment take: how this face moves these sensors.
-
-    The last 30 % of the take judge what the rest has taught. Where the profile worsens it, none
-    is written and the exit code is 1. A profile is good for as long as the sensors stay where they
-    are.
-
-    Example: imusic adapt takes/enrol-001 --out anna.safetensors
-    """
-    from capture.provenance import file_sha256
-    from capture.recording import read_recording
-    from capture.take import DATA_FILE
-    from model.adapt import adapt_take
-    from model.wearer import check_wearer_output, save_wearer
-
-    check_wearer_output(out)
-    loaded = _load(checkpoint)
-    recording = read_recording(take)
-    with _bar("adapt") as report:
-        called = name or recording.take.subject
-        adapted = adapt_take(recording, loaded, called, file_sha256(take / DATA_FILE), report)
-    facts = adapted.wearer.facts
-    if adapted.better:
-        save_wearer(adapted.wearer, out)
-    _say(
-        {
-            "out": str(out) if adapted.better else None,
-            "wearer": facts.name,
-            "seconds": facts.seconds,
-            "simulated": facts.simulated,
-            **_gained(facts),
-        },
-        as_json,
-    )
-    if not adapted.better:
-        typer.echo(
-            "imusic: the profile would have made the judged part of this take worse; none was "
-            "written, the network without it stays the better one",
-            err=True,
-        )
-        raise typer.Exit(FOUND_PROBLEMS)
-
-
-def _gained(facts: "WearerFacts") -> dict[str, float]:
-    """The figures of the judged part, before and after."""
-    return {
-        f"{key}_{when}": round(value, 4)
-        for key in ("correlation", "mae_offset_free", "mae")
-        for when, value in (("before", facts.before[key]), ("after", facts.after[key]))
-    }
+    say({"out": str(out), "frames": len(prediction.time_s)}, as_json)
 
 
 @app.command()
@@ -251,7 +189,7 @@ def evaluate(
 
     if report is not None:
         check_page(report)
-    loaded = _load(checkpoint)
+    loaded = load(checkpoint)
     known = _wearer(wearer, loaded)
     found: dict[str, JudgedTake] = {}
     told: dict[str, Any] = {}
@@ -266,7 +204,7 @@ def evaluate(
             over = over_takes([t.figures for t in found.values()])
             told["over_takes"] = {"simulated": simulated, **over}
         if told and as_json:
-            sys.stdout.write(_json(told))
+            sys.stdout.write(json_line(told))
         elif told:
             _table(told)
     if report is not None:
@@ -293,7 +231,7 @@ def _judged(take: Path, checkpoint: "Checkpoint", wearer: "Wearer | None") -> "J
     from model.predict import predict_recording
 
     recording = read_recording(take)
-    with _bar(f"predict {take.name}") as report:
+    with bar(f"predict {take.name}") as report:
         prediction = predict_recording(recording, checkpoint, report, wearer)
     judged = judge_take(recording, checkpoint, prediction, wearer=wearer)
     facts = recording.take
@@ -364,7 +302,7 @@ def live(
         for line in notice_lines(notice):
             typer.echo(line, err=True)
 
-    loaded = _load(checkpoint)
+    loaded = load(checkpoint)
     known = _wearer(wearer, loaded)
     worn = read_rig(rig)
     sinks = sinks_from(sink or (), worn.sinks)
@@ -382,19 +320,13 @@ def _say_live(result: "LiveResult", as_json: bool) -> None:
         facts["sinks"] = sink_facts(result.sinks)
     if result.take is not None:
         facts |= {"take": str(result.take.folder), "reason": result.take.reason}
-    _say(facts, as_json)
+    say(facts, as_json)
     for line in () if as_json else sink_lines(result.sinks):
         sys.stdout.write(f"{line}\n")
     if result.take is not None and result.take.lost:
         lost = result.take.lost
         typer.echo(f"imusic: the {lost} was lost; the take is complete until then", err=True)
         raise typer.Exit(LOST)
-
-
-def _load(folder: Path | None) -> "Checkpoint":
-    from model.checkpoint import SHIPPED, load_checkpoint
-
-    return load_checkpoint(folder or SHIPPED)
 
 
 def _wearer(path: Path | None, checkpoint: "Checkpoint") -> "Wearer | None":
@@ -412,40 +344,6 @@ def _need_torch() -> None:
                 f"this needs {name}, which is not installed",
                 'pip install "imusic[train]" (the CPU build of torch is enough)',
             )
-
-
-def _bar(text: str) -> Any:
-    """A progress bar on stderr as a context that gives `report(share)`."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    @contextmanager
-    def shown() -> Any:
-        console = Console(stderr=True)
-        # Elsewhere than on a terminal even a bar that vanishes leaves an empty line.
-        hidden = not console.is_terminal
-        with Progress(console=console, transient=True, disable=hidden) as progress:
-            task = progress.add_task(text, total=1.0)
-            yield lambda share: progress.update(task, completed=share)
-
-    return shown()
-
-
-def _json(facts: dict[str, Any]) -> str:
-    """One line; what is not a number becomes null, which every reader of JSON knows."""
-    import msgspec
-
-    return msgspec.json.encode(facts).decode() + "\n"
-
-
-def _say(facts: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(_json(facts))
-        return
-    for key, value in facts.items():
-        sys.stdout.write(f"{key.replace('_', ' ')}: {value}\n")
 
 
 def _table(found: dict[str, Any]) -> None:

@@ -7,8 +7,11 @@ caller's business. The clock is whatever the blocks' arrival times are on.
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from capture.blendshapes import BlendshapeFrame
-from capture.resample import TICK_HZ, tick_time_ns
+from capture.resample import TICK_HZ, tick_before, tick_time_ns
 from firmware_host.samples import ImuBlock
 from model.predictor import Predictor
 
@@ -31,7 +34,7 @@ class Driver:
         if len(block) == 0:
             return
         if self._next_tick is None:
-            self._next_tick = -(-int(block.arrival_ns) * TICK_HZ // 1_000_000_000)
+            self._next_tick = _first_tick(block.arrival_ns)
         self._waiting.append(block)
 
     def frames_until(self, now_ns: int) -> Iterator[BlendshapeFrame]:
@@ -42,6 +45,17 @@ class Driver:
                 self.predictor.push(self._waiting.popleft())
             self._next_tick += 1
             yield self.predictor.frame_at(due_ns)
+
+
+def due_between(first_ns: int, last_ns: int) -> NDArray[np.int64]:
+    """(T,) times of the frames that `drive` gives for blocks that arrived from first to last."""
+    ticks = np.arange(_first_tick(first_ns), int(tick_before(np.array([last_ns]))[0]) + 1)
+    due = np.array([_due_ns(int(tick)) for tick in ticks], np.int64)
+    return due[due <= last_ns]
+
+
+def _first_tick(arrival_ns: int) -> int:
+    return -(-int(arrival_ns) * TICK_HZ // 1_000_000_000)
 
 
 def _due_ns(tick: int) -> int:

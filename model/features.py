@@ -8,11 +8,12 @@ For a patch that turns by A w and moves by B w on the head (docs/sensing.md):
 The lever arm (α× + ω×ω×)(r_i − r_ref) is removed with the positions of the layout.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+from scipy.linalg.lapack import dtbtrs
 
 from capture import rotations
 from capture.calibration import GRAVITY_M_S2, Calibration
@@ -39,6 +40,20 @@ def feature_count(layout: SensorLayout) -> int:
     return len(layout.face_indices) * (PER_SLOT + 1) + 6
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureState:
+    """What the next feature row needs of those before it. S slots, R of them on the face.
+
+    held: (S, 6) the last reading of each slot. silent_rows: (S,) rows since then. angle: (R, 3)
+    leaky rotation in rad. head_rate: (3,) of the last row in rad/s, None before the first row.
+    """
+
+    held: Array
+    silent_rows: NDArray[np.int64]
+    angle: Array
+    head_rate: Array | None
+
+
 def features(rows: Array, layout: SensorLayout, calibration: Calibration) -> Floats:
     """Features of consecutive rows.
 
@@ -49,7 +64,25 @@ def features(rows: Array, layout: SensorLayout, calibration: Calibration) -> Flo
         (T, F) float32: per face slot relative rate (3), relative force (3), leaky rotation (3);
         then one "heard" flag per face slot; then the reference's rate (3) and tilt (3).
     """
-    held, fresh = _hold(rows)
+    return features_after(None, rows, layout, calibration)[0]
+
+
+def features_after(
+    before: FeatureState | None,
+    rows: Array,
+    layout: SensorLayout,
+    calibration: Calibration,
+    settled: int | None = None,
+) -> tuple[Floats, FeatureState]:
+    """Features of rows that follow others.
+
+    Args:
+        before: the state after the rows before; None where these are the first.
+        settled: so many of `rows` are in the state that is returned; all where None.
+    """
+    before = before or _first_state(layout)
+    held, silent_rows = _hold(rows, before)
+    fresh = silent_rows <= _STALE_ROWS
     force = rotations.rotate(calibration.quat_head_from_sensor, held[..., :3])
     rate = rotations.rotate(
         calibration.quat_head_from_sensor, held[..., 3:] - calibration.gyro_bias_rad_s
@@ -58,11 +91,11 @@ def features(rows: Array, layout: SensorLayout, calibration: Calibration) -> Flo
     head_rate, head_force = rate[:, reference], force[:, reference]
     flags = fresh[:, face] & fresh[:, [reference]]
     relative_rate = np.where(flags[..., None], rate[:, face] - head_rate[:, None], 0.0)
-    relative_force = force[:, face] - head_force[:, None] - _lever(head_rate, layout)
+    lever = _lever(head_rate, before.head_rate, layout)
+    relative_force = force[:, face] - head_force[:, None] - lever
     relative_force = relative_force - calibration.rest_force_m_s2[face]
     relative_force = np.where(flags[..., None], relative_force, 0.0)
-    keep = np.exp(-1.0 / (LEAK_S * TICK_HZ))
-    angle = lfilter([1.0 / TICK_HZ], [1.0, -keep], relative_rate, axis=0)
+    angle = _leaky_integral(relative_rate, before.angle)
     per_slot = np.concatenate(
         (relative_rate / _RATE_SCALE, relative_force / _FORCE_SCALE, angle / _ANGLE_SCALE), axis=-1
     )
@@ -74,7 +107,47 @@ def features(rows: Array, layout: SensorLayout, calibration: Calibration) -> Flo
         np.where(heard, head_rate / _RATE_SCALE, 0.0),
         np.where(heard, tilt, 0.0),
     )
-    return np.concatenate(parts, axis=-1, dtype=np.float32)
+    out = np.concatenate(parts, axis=-1, dtype=np.float32)
+    last = (len(rows) if settled is None else settled) - 1
+    if last < 0:
+        return out, before
+    return out, FeatureState(held[last], silent_rows[last], angle[last], head_rate[last])
+
+
+class RunningFeatures:
+    """`features` live: the last rows again at each tick, for samples that come late; none before.
+
+    Args:
+        window: rows that `advance` gives.
+        late_rows: a row is final when so many have followed it.
+    """
+
+    def __init__(
+        self, layout: SensorLayout, calibration: Calibration, window: int, late_rows: int
+    ) -> None:
+        self._layout, self._calibration = layout, calibration
+        self._window, self._late_rows = window, late_rows
+        self._state: FeatureState | None = None
+        self._tick: int | None = None  # of the last row that is final
+        self._settled: deque[Floats] = deque(maxlen=window)
+
+    def rows_wanted(self, tick: int) -> int:
+        """How many rows up to `tick` to give to `advance`."""
+        longest = HISTORY_ROWS + self._window
+        return longest if self._tick is None else min(tick - self._tick, longest)
+
+    def advance(self, tick: int, rows: Array) -> Floats:
+        """Features (W, F) of the W rows up to `tick`, of `rows_wanted(tick)` rows (T, S, 6)."""
+        if self._tick is None or tick - self._tick > len(rows):
+            self._state = None
+            self._settled.clear()
+        final = max(0, len(rows) - self._late_rows)
+        seen, self._state = features_after(
+            self._state, rows, self._layout, self._calibration, final
+        )
+        self._settled.extend(seen[:final])
+        self._tick = tick - (len(rows) - final)
+        return np.stack([*self._settled, *seen[final:]][-self._window :])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,21 +179,41 @@ def perceived(features: Floats, sites: int) -> Perceived:
     )
 
 
-def _hold(rows: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Fill rows where a slot was silent with its last value; say where it was heard lately."""
+def _first_state(layout: SensorLayout) -> FeatureState:
+    slots, sites = len(layout.slots), len(layout.face_indices)
+    silent_rows = np.full(slots, _STALE_ROWS + 1)
+    return FeatureState(np.zeros((slots, 6)), silent_rows, np.zeros((sites, 3)), None)
+
+
+def _hold(rows: Array, before: FeatureState) -> tuple[Array, NDArray[np.int64]]:
+    """Fill rows where a slot was silent with its last value; say for how many rows it has been."""
+    number = np.arange(len(rows))[:, None]
     heard = np.isfinite(rows).all(axis=-1)  # (T, S)
-    index = np.where(heard, np.arange(len(rows))[:, None], -1)
-    last = np.maximum.accumulate(index, axis=0)
-    held = np.take_along_axis(rows, np.maximum(last, 0)[..., None], axis=0)
+    last = np.maximum.accumulate(np.where(heard, number, -1), axis=0)
     known = last >= 0
-    fresh = known & (np.arange(len(rows))[:, None] - last <= _STALE_ROWS)
-    return np.where(known[..., None], held, 0.0), fresh
+    held = np.take_along_axis(rows, np.maximum(last, 0)[..., None], axis=0)
+    silent_rows = np.where(known, number - last, number + 1 + before.silent_rows)
+    return np.where(known[..., None], held, before.held), silent_rows
 
 
-def _lever(head_rate: Array, layout: SensorLayout) -> Array:
+def _leaky_integral(rate: Array, before: Array) -> Array:
+    """(T, R, 3) rotation y[k] = keep y[k−1] + rate[k] / 60 after `before` (R, 3).
+
+    Solved as the bidiagonal system that it is: what scipy.signal would do takes a second to load.
+    """
+    keep = np.exp(-1.0 / (LEAK_S * TICK_HZ))
+    steps = rate.reshape(len(rate), -1) / TICK_HZ
+    steps[:1] += keep * before.ravel()
+    bands = np.full((2, len(rate)), 1.0)
+    bands[1] = -keep
+    return np.asarray(dtbtrs(bands, steps, uplo="L")[0]).reshape(rate.shape)
+
+
+def _lever(head_rate: Array, rate_before: Array | None, layout: SensorLayout) -> Array:
     """(T, S−1, 3) acceleration of each site relative to the reference by head rotation alone."""
     place = np.array([slot.position_m for slot in layout.slots])
     arm = place[list(layout.face_indices)] - place[layout.reference_index]
-    turn = np.diff(head_rate, axis=0, prepend=head_rate[:1]) * TICK_HZ
-    spin = np.cross(head_rate[:, None], np.cross(head_rate[:, None], arm))
-    return np.asarray(np.cross(turn[:, None], arm) + spin)
+    first = head_rate[:1] if rate_before is None else rate_before[None]
+    turn = np.diff(head_rate, axis=0, prepend=first) * TICK_HZ
+    spin = rotations.cross(head_rate[:, None], rotations.cross(head_rate[:, None], arm))
+    return rotations.cross(turn[:, None], arm) + spin

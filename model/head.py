@@ -42,6 +42,11 @@ class HeadRotation:
         self._settled = tick - self._late_rows
         return np.array(self._quat)
 
+    def rows_wanted(self, tick: int) -> int:
+        """How many rows up to `tick` are still to be integrated."""
+        settled = tick - self._late_rows
+        return tick - (settled if self._settled is None else self._settled)
+
     def at(self, tick: int, rows: Array, quat: Array, bias_rad_s: Array) -> Array:
         """The rotation at `tick`; ask ticks in increasing order.
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.blas import dtrsm, dtrsv
+from scipy.linalg.lapack import dpotrf
 
 from capture.blendshapes import ARKIT_NAMES
 from capture.resample import TICK_HZ
@@ -177,20 +178,27 @@ class WeightFilter:
     def _corrected(
         self, state: FilterState, lean: Array, tilt: Array, measured: Array, noise: Array
     ) -> FilterState:
-        rows = self._mean.reshape(-1, _SHAPES)
-        half = len(rows)
-        seen = np.empty((2 * half, 2 * _SHAPES))
-        seen[:half, :_SHAPES], seen[:half, _SHAPES:] = lean, rows
-        seen[half:, :_SHAPES], seen[half:, _SHAPES:] = tilt, 0.0
-        spread = seen @ state.covariance
-        total = spread @ seen.T
+        rates = self._mean.reshape(-1, _SHAPES)
+        half = len(rates)
+        far, fast = state.covariance[:_SHAPES], state.covariance[_SHAPES:]
+        # Tilt does not see speeds: H = [[lean, rates], [tilt, 0]], of which no product is with 0.
+        spread = np.empty((2 * half, 2 * _SHAPES))  # H P
+        spread[:half] = lean @ far + rates @ fast
+        spread[half:] = tilt @ far
+        total = np.empty((2 * half, 2 * half))  # H P Hᵀ + R, of which the lower half is asked for
+        total[:, half:] = spread[:, :_SHAPES] @ tilt.T
+        total[:, :half] = spread[:, :_SHAPES] @ lean.T + spread[:, _SHAPES:] @ rates.T
         total[np.diag_indices_from(total)] += noise
+        missed = measured.copy()
+        missed[:half] -= lean @ state.mean[:_SHAPES] + rates @ state.mean[_SHAPES:]
+        missed[half:] -= tilt @ state.mean[:_SHAPES]
+        # With L Lᵀ = total, what is learnt is (L⁻¹ H P)ᵀ times L⁻¹ H P and L⁻¹ of what was missed.
         factor, _ = dpotrf(total, lower=1)
-        gain = dpotrs(factor, spread, lower=1)[0].T
-        mean = state.mean + gain @ (measured - seen @ state.mean)
+        learnt = dtrsm(1.0, factor, spread.T, side=1, lower=1, trans_a=1)  # (2 K, 6 R)
+        missed = dtrsv(factor, missed, lower=1)
+        mean = state.mean + learnt @ missed
         mean[:_SHAPES] = np.clip(mean[:_SHAPES], _LOWEST, _HIGHEST)
-        covariance = state.covariance - gain @ spread
-        return FilterState(mean, 0.5 * (covariance + covariance.T))
+        return FilterState(mean, state.covariance - learnt @ learnt.T)
 
 
 def filtered(weight_filter: WeightFilter, features: Floats) -> Floats:
@@ -219,6 +227,7 @@ class RunningFilter:
         """Believe in a face at rest up to `tick`."""
         self._tick, self._state = tick, self._filter.at_rest()
         self._settled = deque([self._state.row()] * self._window, maxlen=self._window)
+        self._late: list[tuple[Floats, FilterState]] = []
 
     def advance(self, tick: int, features: Floats) -> Floats:
         """Estimates (W, 104) of the W rows up to `tick`.
@@ -230,10 +239,24 @@ class RunningFilter:
         if tick - self._tick > len(features):
             self._restart(tick - len(features))
         new = features[len(features) - (tick - self._tick) :]
+        steps = self._steps(new)
         settling = max(0, len(new) - _UNSETTLED_ROWS)
-        for state in self._filter.states(self._state, new[:settling]):
+        for _, state in steps[:settling]:
             self._state = state
             self._settled.append(state.row())
         self._tick += settling
-        late = [state.row() for state in self._filter.states(self._state, new[settling:])]
+        self._late = steps[settling:]
+        late = [state.row() for _, state in self._late]
         return np.stack([*self._settled, *late][-self._window :])
+
+    def _steps(self, new: Floats) -> list[tuple[Floats, FilterState]]:
+        """Each row with the state after it; those that did not change are not done again."""
+        known = 0
+        for (row, _), now in zip(self._late, new, strict=False):
+            if not np.array_equal(row, now):
+                break
+            known += 1
+        steps = self._late[:known]
+        state = steps[-1][1] if steps else self._state
+        states = self._filter.states(state, new[known:])
+        return [*steps, *zip(new[known:], states, strict=True)]

@@ -22,7 +22,7 @@ from firmware_host.samples import Floats, ImuBlock
 from firmware_host.sensor_profile import Correction
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
-from model.features import HISTORY_ROWS, features
+from model.features import HISTORY_ROWS, RunningFeatures
 from model.head import HeadRotation
 from model.kalman import RunningFilter, WeightFilter
 from model.wearer import Wearer
@@ -119,7 +119,9 @@ class Predictor:
         self._rest_weights = wearer.rest_weights if wearer else checkpoint.rest_weights
         weight_filter = WeightFilter(responses, belief.dynamics)
         self._filter = RunningFilter(weight_filter, checkpoint.facts.window)
+        self._features: RunningFeatures | None = None  # from the end of the opening on
         self._newest_ns = 0
+        self._driven_ns = 0  # arrival of the newest block that is in the face
         self._last_heard_tick: int | None = None
         self._change = np.zeros(len(ARKIT_NAMES), np.float32)
 
@@ -173,31 +175,47 @@ class Predictor:
         tick = int(time_ns) * TICK_HZ // 1_000_000_000
         self._rows.advance(tick)
         self._calibrate(tick)
-        rows = self._rows.rows(tick, self._span)
-        heard = np.asarray(np.isfinite(rows[-_LATE_ROWS:]).all(axis=-1).any(axis=0))  # (S,)
+        rows = self._rows.rows(tick, min(self._rows_wanted(tick), self._span))
         head = self._head_at(tick, rows)
         confidence = 0.0
-        if self._stage == 2:
-            confidence = self._drive(tick, rows, heard)
+        if self._features is not None:
+            confidence = self._drive(tick, rows, self._features)
         weights = np.clip(self._rest_weights + self._change, 0.0, 1.0)
         return BlendshapeFrame(
             time_ns, weights.astype(np.float32), head.astype(np.float32), confidence > 0, confidence
         )
 
-    def _drive(self, tick: int, rows: Array, heard: NDArray[np.bool_]) -> float:
-        """Update the change from rest; return the confidence."""
-        face = list(self._layout.face_indices)
-        if heard[self._layout.reference_index] and heard[face].any():
+    def _rows_wanted(self, tick: int) -> int:
+        driving = self._features.rows_wanted(tick) if self._features is not None else 0
+        return max(_LATE_ROWS, self._head.rows_wanted(tick), driving)
+
+    def _drive(self, tick: int, rows: Array, running: RunningFeatures) -> float:
+        """Update the change from rest; return the confidence.
+
+        A face is made of the newest row that was heard: rows whose samples are still on their way
+        would be guesses that no network was trained on.
+        """
+        face, reference = list(self._layout.face_indices), self._layout.reference_index
+        heard = np.asarray(np.isfinite(rows[-_LATE_ROWS:]).all(axis=-1))  # (T, S)
+        usable = np.flatnonzero(heard[:, reference] & heard[:, face].any(axis=1))
+        if len(usable):
             self._last_heard_tick = tick
-            window = self._checkpoint.facts.window
-            seen = features(rows, self._layout, self._calibration)[-window:]
-            inputs = np.concatenate((seen, self._filter.advance(tick, seen)), axis=1)
-            self._change = self._sample(tick, inputs[None])[0, -1] * self._checkpoint.target_scale
-            return float(heard[face].mean())
+            behind = len(heard) - 1 - int(usable[-1])
+            if behind == 0 or self._driven_ns != self._newest_ns:
+                self._driven_ns = self._newest_ns
+                self._follow(tick - behind, rows[: len(rows) - behind], running)
+            return float(heard[:, face].any(axis=0).mean())
         silent_s = (tick - (self._last_heard_tick or tick)) / TICK_HZ
         if silent_s > _HOLD_S:
             self._change = self._change * np.float32(np.exp(-1.0 / (TICK_HZ * _DECAY_S)))
         return 0.0
+
+    def _follow(self, tick: int, rows: Array, running: RunningFeatures) -> None:
+        """Make the change from rest that of row `tick`, the last of `rows`."""
+        wanted = running.rows_wanted(tick)
+        seen = running.advance(tick, rows[max(0, len(rows) - wanted) :])
+        inputs = np.concatenate((seen, self._filter.advance(tick, seen)), axis=1)
+        self._change = self._sample(tick, inputs[None])[0, -1] * self._checkpoint.target_scale
 
     def _sample(self, tick: int, inputs: Floats) -> Floats:
         """DDIM from this tick's noise: every row keeps its own noise as the window slides."""
@@ -225,6 +243,8 @@ class Predictor:
             if opening.has_routine:
                 self._calibration = self._estimate(tick, with_routine=True)
             self._stage = 2
+            window = self._checkpoint.facts.window
+            self._features = RunningFeatures(self._layout, self._calibration, window, _LATE_ROWS)
 
     def _estimate(self, tick: int, with_routine: bool) -> Calibration:
         opening = self._opening

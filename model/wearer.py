@@ -28,7 +28,8 @@ _MEAN, _COVARIANCE, _REST = "responses_mean", "responses_covariance", "rest_weig
 
 class WearerFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who, from what, and how well. Figures are of `model.metrics`, before and after, on the
-    held-out part of the take; simulated: the take came from virtual IMUs.
+    held-out part of the take; simulated: the take came from virtual IMUs. following: of a wearer
+    who followed an animated face and was not watched: the delay, movements followed and shown.
     """
 
     name: str
@@ -41,6 +42,7 @@ class WearerFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     after: dict[str, float]
     software: str = ""
     schema_version: int = SCHEMA_VERSION
+    following: dict[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -131,9 +131,12 @@ def no_constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
 
 
-@pytest.mark.parametrize("module", ["imusic.demo", "model.cli", "capture.cli"])
-def test_json_for_machines_has_null_where_there_is_no_number(module):
-    line = import_module(module)._json({"correlation": float("nan"), "n": 1})
+@pytest.mark.parametrize(
+    ("module", "writer"),
+    [("imusic.demo", "_json"), ("model.console", "json_line"), ("capture.cli", "_json")],
+)
+def test_json_for_machines_has_null_where_there_is_no_number(module, writer):
+    line = getattr(import_module(module), writer)({"correlation": float("nan"), "n": 1})
     assert json.loads(line, parse_constant=no_constant) == {"correlation": None, "n": 1}
     assert line.strip().count("\n") == 0
 

@@ -126,10 +126,9 @@ class Window:
     """
 
     def __init__(self, size: int, title: str, panels: int = 1, head: Head | None = None) -> None:
-        from viz.offscreen import Open3dRenderer, require_open3d
+        from viz.offscreen import Open3dRenderer
 
-        _require_display()
-        require_open3d()
+        require_window()
         mesh = standard_head() if head is None else head
         self._renderer = Open3dRenderer(
             mesh, size, panels, captions=False, visible=True, title=title
@@ -268,6 +267,18 @@ def _paste(image: Image, plate: Image, left: int, top: int) -> None:
     high, wide = plate.shape[:2]
     high, wide = min(high, image.shape[0] - top), min(wide, image.shape[1] - left)
     image[top : top + high, left : left + wide] = plate[:high, :wide]
+
+
+def require_window() -> None:
+    """Make sure that a window can be opened here.
+
+    Raises:
+        EnvironmentMissing: there is no display, or Open3D does not work here.
+    """
+    from viz.offscreen import require_open3d
+
+    _require_display()
+    require_open3d()
 
 
 def _require_display() -> None:

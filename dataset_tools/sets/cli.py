@@ -1,14 +1,20 @@
 """Verbs of `imusic dataset`."""
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dataset_tools.sets.executors import Executor, Kind, executor_of
+from firmware_host.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dataset_tools.sets.check import Checked
 
 app = typer.Typer(rich_markup_mode=None)
 dataset_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -74,3 +80,65 @@ def build(
     }
     counts = f"{built.added} added, {built.changed} changed, {built.kept} kept"
     tell(facts, f"{built.version}: {counts}", as_json, () if as_json else built.notes)
+
+
+@dataset_app.command()
+def check(
+    dataset: Set,
+    errors: Annotated[
+        Path | None, typer.Option(help="What `imusic evaluate TAKES --json` wrote: find outliers.")
+    ] = None,
+    today: Annotated[
+        str | None, typer.Option(help="Judge consent as of this day (YYYY-MM-DD).")
+    ] = None,
+    executor: ExecutorOption = "auto",
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what makes a data set unfit: bad sync, gaps, swaps, wrong units, copies, leaks.
+
+    Exit code 1 where something fails. Nothing is changed.
+
+    Example: imusic dataset check sets/faces
+    """
+    from dataset_tools.sets.check import check as check_set
+    from dataset_tools.sets.check import read_errors
+
+    known = read_errors(errors) if errors else None
+    with bar("sequences") as report:
+        checked = check_set(dataset, executors(executor, workers), _day(today), known, report)
+    if as_json:
+        typer.echo(json.dumps(_checked(checked)))
+    else:
+        for line in _lines(checked):
+            typer.echo(line)
+    if not checked.is_good:
+        raise typer.Exit(1)
+
+
+def _day(text: str | None) -> dt.date:
+    try:
+        return dt.datetime.now(dt.UTC).date() if text is None else dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"--today {text}: expected YYYY-MM-DD") from error
+
+
+def _checked(checked: "Checked") -> dict[str, Any]:
+    return {
+        "version": str(checked.version),
+        "sequences": checked.sequences,
+        "hours": round(checked.seconds / 3600, 4),
+        "is_good": checked.is_good,
+        "findings": [asdict(finding) for finding in checked.findings],
+    }
+
+
+def _lines(checked: "Checked") -> Iterator[str]:
+    for finding in sorted(checked.findings, key=lambda f: (f.severity, f.rule)):
+        yield f"{finding.severity}  {finding.rule}  {finding.where}: {finding.what}"
+        yield f"      {finding.remedy}"
+    fails = sum(finding.severity == "fail" for finding in checked.findings)
+    yield (
+        f"{checked.version}: {checked.sequences} sequences, {checked.seconds / 3600:.2f} h, "
+        f"{fails} failures, {len(checked.findings) - fails} warnings"
+    )

@@ -5,7 +5,7 @@ from capture import rotations
 from capture.calibration import GRAVITY_M_S2, Calibration, nominal_calibration
 from capture.resample import TICK_HZ
 from firmware_host.layout import FACE_12
-from model.features import PER_SLOT, feature_count, features
+from model.features import PER_SLOT, RunningFeatures, feature_count, features
 
 FACE, REF = list(FACE_12.face_indices), FACE_12.reference_index
 
@@ -24,6 +24,12 @@ def rigid_head(seconds: float, seed: int = 0) -> np.ndarray:
     rate = rotations.to_vector(turn) * TICK_HZ / 2
     rate = np.repeat(rate[:, None], len(place), axis=1)
     return np.concatenate((force, rate), axis=-1)
+
+
+def moving_skin(seconds: float) -> np.ndarray:
+    """Rows in which every sensor feels something of its own."""
+    rows = rigid_head(seconds)
+    return rows + np.random.default_rng(3).normal(0.0, 0.3, rows.shape)
 
 
 def test_head_motion_alone_leaves_no_trace_in_the_face_slots():
@@ -87,6 +93,43 @@ def test_features_never_look_ahead():
         np.testing.assert_array_equal(
             features(rows[:cut], FACE_12, nominal_calibration(FACE_12)), whole[:cut]
         )
+
+
+@pytest.mark.parametrize("pace", [1, 3])
+def test_running_features_are_those_of_the_whole_track(pace):
+    rows, calibration = moving_skin(3.0), nominal_calibration(FACE_12)
+    rows[40:43] = np.nan  # everything is silent, then one slot for long
+    rows[60:100, 3] = np.nan
+    whole = features(rows, FACE_12, calibration)
+    running = RunningFeatures(FACE_12, calibration, window=16, late_rows=6)
+    for end in range(30, len(rows), pace):
+        wanted = min(running.rows_wanted(1000 + end), end)
+        said = running.advance(1000 + end, rows[end - wanted : end])
+        np.testing.assert_allclose(said, whole[end - 16 : end], atol=1e-6)
+
+
+def test_a_row_that_fills_up_late_counts_as_if_it_had_been_full_at_once():
+    rows, calibration = moving_skin(1.0), nominal_calibration(FACE_12)
+    running = RunningFeatures(FACE_12, calibration, window=8, late_rows=6)
+    for end in range(20, len(rows)):
+        seen = rows.copy()
+        seen[end - 4 : end] = np.nan
+        wanted = min(running.rows_wanted(end), end)
+        running.advance(end, seen[end - wanted : end])
+    wanted = running.rows_wanted(len(rows))
+    said = running.advance(len(rows), rows[len(rows) - wanted :])
+    np.testing.assert_allclose(said, features(rows, FACE_12, calibration)[-8:], atol=1e-6)
+
+
+def test_after_a_long_pause_running_features_begin_anew():
+    rows, calibration = moving_skin(8.0), nominal_calibration(FACE_12)
+    running = RunningFeatures(FACE_12, calibration, window=8, late_rows=6)
+    running.advance(30, rows[:30])
+    wanted = running.rows_wanted(len(rows))
+    assert wanted < len(rows) - 30
+    said = running.advance(len(rows), rows[-wanted:])
+    expected = features(rows[-wanted:], FACE_12, calibration)
+    np.testing.assert_allclose(said, expected[-8:], atol=1e-6)
 
 
 def test_the_width_is_what_feature_count_says():

@@ -10,7 +10,7 @@ from firmware_host.errors import ConfigError
 from firmware_host.layout import FACE_12, SensorLayout, Slot, select
 from firmware_host.samples import ImuBlock
 from firmware_host.sensor_profile import Correction
-from model.driving import Driver, drive
+from model.driving import Driver, drive, due_between
 from model.predictor import Opening, Predictor
 
 OPENING = Opening(0.0, 0.5, 0.5, 1.0)
@@ -43,6 +43,13 @@ def test_frames_come_at_60_hz_and_rest_until_calibrated(checkpoint, blocks):
     assert confident[first:].all()
     np.testing.assert_array_equal(weights(frames)[:first], np.float32(0.05))
     assert weights(frames)[first:].std() > 0
+
+
+def test_it_is_known_beforehand_when_frames_come(checkpoint, blocks):
+    sent = blocks(2.0)
+    times = [frame.time_ns for frame in drive(predictor(checkpoint), sent)]
+    assert due_between(sent[0].arrival_ns, sent[-1].arrival_ns).tolist() == times
+    assert len(due_between(1, 2)) == 0
 
 
 @settings(max_examples=15, deadline=None)
@@ -104,6 +111,23 @@ def test_the_epoch_of_the_device_clock_does_not_matter(checkpoint, blocks):
     np.testing.assert_array_equal(
         weights(drive(predictor(checkpoint), moved)), weights(drive(predictor(checkpoint), sent))
     )
+
+
+def test_while_samples_are_late_the_face_stays_where_it_is_and_then_is_as_if_they_had_not_been(
+    checkpoint, blocks
+):
+    sent = blocks(3.0)
+    on_time = list(drive(predictor(checkpoint), sent))
+    stalls, ends = (on_time[k].time_ns for k in (120, 125))
+    late = [replace(b, arrival_ns=ends) if stalls < b.arrival_ns <= ends else b for b in sent]
+    assert sum(b.arrival_ns == ends for b in late) > 4
+    frames = list(drive(predictor(checkpoint), late))
+    assert [f.time_ns for f in frames] == [f.time_ns for f in on_time]
+    assert np.abs(np.diff(weights(on_time)[118:128], axis=0)).max(axis=1).min() > 0
+    np.testing.assert_array_equal(weights(frames)[121:125], weights(frames)[[120] * 4])
+    assert {f.confidence for f in frames[121:125]} == {1.0}
+    others = [*range(121), *range(125, len(frames))]
+    np.testing.assert_allclose(weights(frames)[others], weights(on_time)[others], atol=1e-6)
 
 
 def test_slots_may_be_worn_in_another_order(checkpoint, blocks):
