@@ -31,8 +31,8 @@ def test_marks_are_where_they_belong_at_any_scale(scale):
 
 def test_lines_dots_and_dashes_leave_ink():
     page = Page(100, 30)
-    points = np.array([[5.0, 10], [95, 10]])
-    lower = np.array([[5.0, 20], [95, 20]])
+    points = np.array([[5.0, 10.5], [95, 10.5]])
+    lower = np.array([[5.0, 20.5], [95, 20.5]])
     page.add(Line(points, RED, 1.0), Line(lower, RED, 1.0, dashed=True))
     page.add(Dots(np.array([[50.0, 26]]), BLUE, 2.0))
     image = page.image()
