@@ -111,8 +111,9 @@ def _trials(asked: argparse.Namespace, folder: Path, parts: tuple[str, ...]) -> 
     for part in parts:
         # The steps are compared on the same noise; one wearer resolves them.
         wearers = 1 if part == "steps" else asked.wearers
-        for head in asked.heads:
-            for wearer in range(SEED, SEED + wearers):
+        # Wearer by wearer, so that what is there after a while is whole with fewer of them.
+        for wearer in range(SEED, SEED + wearers):
+            for head in asked.heads:
                 for person in ("",) if part == "accuracy" else PEOPLE:
                     trial = Trial(
                         part=part,

@@ -8,17 +8,17 @@ left out (`tests/model/test_figures.py` compares).
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from conditions import CONDITIONS, UNDISTURBED, Condition
 from strangers import STRANGERS
-from takes import RATE_HZ, head_of, worn
+from takes import RATE_HZ, head_of
 
 from capture.blendshapes import ARKIT_NAMES
-from capture.recording import read_recording
 from capture.resample import TICK_HZ
 from dataset_tools.performance import Performance, baseline, exercise, trimmed, with_routine
 from dataset_tools.recordings import read_performance
@@ -26,9 +26,8 @@ from dataset_tools.virtual_imu import VirtualWearer, feel
 from dataset_tools.wearers import draw_donnings
 from firmware_host.layout import FACE_12
 from model import metrics
-from model.adapt import adapt_take
 from model.checkpoint import Checkpoint, load_checkpoint
-from model.data import OPENING_ROWS, noticed, weights_at
+from model.data import OPENING_ROWS, enrol, noticed, weights_at
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
 from model.figures import Row
 from model.kalman import WeightFilter, filtered
@@ -36,7 +35,6 @@ from model.network import open_network
 from model.predictor import Denoise
 from model.responses import FELT, SiteResponses
 from model.surface import standard_face, upper_face_deviation_mm
-from model.wearer import Wearer
 
 Array = np.ndarray
 PEOPLE = tuple(dict.fromkeys(source.person for source in STRANGERS))
@@ -74,6 +72,13 @@ class Seen:
     truth: Array
 
 
+class Profile(NamedTuple):
+    """What is known of a wearer, as in `model.wearer`. rest_weights: (52,)."""
+
+    responses: SiteResponses
+    rest_weights: Array
+
+
 class Network:
     """The exported network over a whole stretch, tick by tick."""
 
@@ -84,7 +89,7 @@ class Network:
     def weights(
         self,
         seen: Seen,
-        wearer: Wearer | None = None,
+        wearer: Profile | None = None,
         steps: int | None = None,
         noise_scale: float | None = None,
     ) -> Array:
@@ -130,7 +135,7 @@ def _accuracy(trial: Trial, root: Path) -> Iterator[Row]:
     for person in PEOPLE:
         performance = _stretch(trial, person, root, trial.seconds)
         # Whoever enrols shows the phone their own resting face; what was learnt of A is the same.
-        profile = replace(learnt, rest_weights=np.asarray(performance.weights[0], np.float32))
+        profile = Profile(learnt, performance.weights[0])
         seen, later = (_seen(performance, who, trial) for who in (wearer, another_day))
         yield from _rows(trial, person, seen, _baselines(seen, network, profile, wearer))
         yield from _rows(trial, person, seen, {"ours": network.weights(seen)})
@@ -222,15 +227,17 @@ def _seen(
     return Seen(features, weights_at(ticks / TICK_HZ, performance))
 
 
-def _enrolled(trial: Trial, wearer: VirtualWearer, checkpoint: Checkpoint) -> Wearer:
-    """What `imusic adapt` makes of a guided range of motion of this wearer."""
+def _enrolled(trial: Trial, wearer: VirtualWearer, checkpoint: Checkpoint) -> SiteResponses:
+    """What `imusic adapt` learns of a guided range of motion of this wearer, whether or not it
+    would have kept it.
+    """
     performance = with_routine(exercise(trial.wearer, trial.enrolment_s), trial.wearer + 7)
-    with worn(performance, wearer, np.random.default_rng((trial.wearer, 3))) as take:
-        return adapt_take(read_recording(take), checkpoint, "benchmark", "").wearer
+    rng = np.random.default_rng((trial.wearer, 3))
+    return enrol(wearer, checkpoint.belief.responses, performance, RATE_HZ, rng)
 
 
 def _baselines(
-    seen: Seen, network: Network, profile: Wearer, wearer: VirtualWearer
+    seen: Seen, network: Network, profile: Profile, wearer: VirtualWearer
 ) -> dict[str, Array]:
     """Every method that is no network, on the same features, by name."""
     checkpoint = network.checkpoint
@@ -243,11 +250,11 @@ def _baselines(
         "ridge": np.clip(rest + ridge, 0.0, 1.0),
         "filter, prior A": _by_filter(seen, checkpoint, None),
         "filter, enrolled A": _by_filter(seen, checkpoint, profile),
-        "filter, true A": _by_filter(seen, checkpoint, _known(wearer, profile)),
+        "filter, true A": _by_filter(seen, checkpoint, _true(wearer, profile)),
     }
 
 
-def _by_filter(seen: Seen, checkpoint: Checkpoint, wearer: Wearer | None) -> Array:
+def _by_filter(seen: Seen, checkpoint: Checkpoint, wearer: Profile | None) -> Array:
     belief = checkpoint.belief
     responses = wearer.responses if wearer else belief.responses
     change = filtered(WeightFilter(responses, belief.dynamics), seen.features)
@@ -255,11 +262,11 @@ def _by_filter(seen: Seen, checkpoint: Checkpoint, wearer: Wearer | None) -> Arr
     return np.clip(rest + change[:, : len(ARKIT_NAMES)], 0.0, 1.0)
 
 
-def _known(wearer: VirtualWearer, profile: Wearer) -> Wearer:
+def _true(wearer: VirtualWearer, profile: Profile) -> Profile:
     """The profile of somebody whose site responses are known as they are."""
     rotation = wearer.sites.rotation[list(wearer.layout.face_indices)][..., FELT]
     nothing = np.zeros_like(profile.responses.covariance)
-    return Wearer(profile.facts, SiteResponses(rotation, nothing), profile.rest_weights)
+    return Profile(SiteResponses(rotation, nothing), profile.rest_weights)
 
 
 def _rows(trial: Trial, person: str, seen: Seen, tracks: dict[str, Array]) -> Iterator[Row]:

@@ -79,19 +79,20 @@ def follow(
     habits: Habits | None = None,
     person: Person | None = None,
     steps: Sequence[Performed] = (),
+    after_s: float = 1.0,
 ) -> Followed:
     """Somebody follows a script from the first step to the last.
 
     Args:
         habits, person: who; drawn where None. steps: what is shown when, if not one step right
-            after the other from 0 on.
+            after the other from 0 on. after_s: how long the face rests at the end.
     """
     rng = np.random.default_rng((seed, 4))
     of_habits, of_person, of_face, of_head, of_eyes = rng.spawn(5)
     habits = habits or draw_habits(of_habits)
     person = person or _trained_on_nothing(of_person)
     steps = tuple(steps) or script.in_sequence()
-    time_s = np.arange(round((steps[-1].end_s + 1.0) * RATE_HZ)) / RATE_HZ
+    time_s = np.arange(round((steps[-1].end_s + after_s) * RATE_HZ)) / RATE_HZ
     moved = np.zeros((len(time_s), len(ARKIT_NAMES)))
     poses = [m.weights for one in steps for m in one.step.movements]
     for one in steps:

@@ -24,6 +24,7 @@ app = typer.Typer()
 # What follows settles for a second, and judging takes a second at least (`model.evaluate`).
 MIN_SECONDS, MAX_SECONDS = 3.0, 86_400.0
 MAX_SEED = 2**63  # the rig file holds no larger number
+_SPARE_S = 60.0  # of rest after a script: who guides may show a step once more
 _SLACK_S = 0.25  # the last frame of a stretch comes up to a few frames before its end
 MAX_DRIFT_PPM = 50.0
 HUB_RATE_HZ = 200.0
@@ -287,7 +288,7 @@ def opened_performance(options: SimOptions) -> Any:
     script = read_script(options.script)
     # The guide counts from the first sample as well.
     steps = [Performed(one.step, one.start_s + GET_READY_S) for one in script.in_sequence()]
-    return follow(script, options.seed, steps=steps).performance
+    return follow(script, options.seed, steps=steps, after_s=_SPARE_S).performance
 
 
 def load_performance(options: SimOptions) -> Any:

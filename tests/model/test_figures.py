@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from capture.recording import read_recording
 from capture.resample import TICK_HZ
-from dataset_tools.performance import generate_performance, with_routine
+from dataset_tools.performance import exercise, generate_performance, with_routine
 from firmware_host.errors import ConfigError, DataError
+from model.adapt import adapt_take
 from model.card import CARD_FILE, FIGURES_FILE
 from model.checkpoint import SHIPPED, load_checkpoint
 from model.cli import app
@@ -191,3 +192,26 @@ def test_a_checkpoint_that_is_none_is_one_clear_line(tmp_path):
     assert found.stdout == ""
     assert "Traceback" not in found.stderr
     assert found.stderr.startswith("figures: ")
+
+
+@pytest.mark.slow
+def test_a_trial_learns_of_a_wearer_what_adapt_learns(benchmark_module):
+    trials, takes = benchmark_module("trials"), benchmark_module("takes")
+    checkpoint = load_checkpoint()
+    trial = trials.Trial(
+        part="accuracy",
+        head="ours",
+        wearer=5,
+        person="",
+        seconds=1.0,
+        enrolment_s=22.0,
+        checkpoint=str(checkpoint.folder),
+        onnx_sha256="",
+    )
+    wearer, _ = trials._donnings(trial, Path())
+    told = trials._enrolled(trial, wearer, checkpoint).mean
+    performance = with_routine(exercise(5, 22.0), 5 + 7)
+    with takes.worn(performance, wearer, np.random.default_rng((5, 3))) as take:
+        adapted = adapt_take(read_recording(take), checkpoint, "x", "").wearer.responses.mean
+    learnt = np.linalg.norm(adapted - checkpoint.belief.responses.mean)
+    assert np.linalg.norm(told - adapted) < 0.1 * learnt
