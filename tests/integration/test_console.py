@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -143,6 +144,11 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
+def outside_of_pytest() -> dict[str, str]:
+    """NiceGUI serves for its own kind of tests where it believes to be in one."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "NICEGUI_"))}
+
+
 @contextlib.contextmanager
 def served(recording: Recording) -> Iterator[str]:
     """The address of a console of that recording, in a process of its own."""
@@ -152,6 +158,7 @@ def served(recording: Recording) -> Iterator[str]:
     child = subprocess.Popen(
         [*command, "--record", record, "--faces", faces, "--control", control],
         cwd=ROOT,
+        env=outside_of_pytest(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
@@ -214,7 +221,7 @@ def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
     assert page.evaluate("document.querySelector('canvas').dataset.jaw") == "0.625"
     page.wait_for_function("document.body.innerText.includes('200 Hz')")
     page.get_by_text("Mark", exact=True).click()
-    page.wait_for_function("document.body.innerText.includes('1 markers')")
+    page.wait_for_function("document.body.innerText.includes('1 marker')")
     assert recording.obeyed == [Command(Verb.MARK)]
     before = screenshot(page, tmp_path / "before.png")
     recording.pull_cable()
@@ -233,6 +240,34 @@ def screenshot(page: object, path: Path) -> np.ndarray:
     """(H, W, 3) BGR."""
     page.screenshot(path=path)  # type: ignore[attr-defined]
     return cv2.imread(str(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
+def test_a_recording_brings_its_console_along_and_takes_it_away(tmp_path):
+    pytest.importorskip("nicegui", reason="the console needs NiceGUI")
+    hub, port = free_port(), free_port()
+    rig = tmp_path / "rig.toml"
+    rig.write_text(f'name = "studio"\n[hub]\nurl = "tcp:127.0.0.1:{hub}"\n', "utf-8")
+    command = [sys.executable, "-m", "imusic", "record", "--rig", str(rig), "--out", str(tmp_path)]
+    child = subprocess.Popen(
+        [*command, "--arm", "--console", "--console-port", str(port)],
+        cwd=ROOT,
+        env=outside_of_pytest(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        wait_for_page(f"http://127.0.0.1:{port}", child)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=PATIENCE_S)
+    finally:
+        child.kill()
+    assert f"http://127.0.0.1:{port}" in told.decode()
+    assert b"Traceback" not in told
+    assert child.returncode == 130
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=20)
 
 
 def test_a_console_needs_a_port_that_is_free(capsys):

@@ -83,7 +83,9 @@ def _headline(message: RecordMessage) -> str:
         return f"waiting for {', '.join(message.missing)}"
     if message.state == "waiting" and message.problems:
         return "not ready"
-    return message.state + (f", {message.marks} markers" if message.marks else "")
+    if not message.marks:
+        return message.state
+    return f"{message.state}, {message.marks} marker{'s' if message.marks > 1 else ''}"
 
 
 def of_device(device: DeviceMessage, notices: Sequence[NoticeMessage] = ()) -> Source:

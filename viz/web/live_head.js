@@ -80,8 +80,8 @@ export default {
       this.scene.add(this.turn);
       const box = shape.boundingBox ?? (shape.computeBoundingBox(), shape.boundingBox);
       this.middle = box.getCenter(new THREE.Vector3());
-      this.middle.y += 0.02;
-      this.camera.position.set(this.middle.x, this.middle.y, this.middle.z + 1.05);
+      this.middle.y -= 0.012;
+      this.camera.position.set(this.middle.x, this.middle.y, this.middle.z + 1.12);
       this.data = head;
       this.dots = head.names.map(() => {
         const dot = new THREE.Mesh(

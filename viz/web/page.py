@@ -114,6 +114,7 @@ class Console:
 
     def _page(self) -> None:
         ui.add_css(_STYLE)
+        ui.colors(primary="#0072b2")
         with ui.row().classes("w-full no-wrap items-stretch").style("gap:16px;height:94vh"):
             with ui.column().style("flex:1 1 0;min-width:320px;gap:16px"):
                 with ui.element("div").classes("card w-full"):
