@@ -61,7 +61,7 @@ def main() -> int:
     figures = Figures(
         checkpoint=facts.name,
         onnx_sha256=facts.onnx_sha256,
-        command=f"benchmarks/figures.py --wearers {asked.wearers} --seconds {asked.seconds:g}",
+        command=_command(asked),
         software=software(),
         lines=summarised(rows, BASES),
     )
@@ -70,6 +70,11 @@ def main() -> int:
     else:
         sys.stdout.write(tables(figures))
     return 0
+
+
+def _command(asked: argparse.Namespace) -> str:
+    parts = "" if set(asked.parts) == set(PARTS) else f" --parts {' '.join(asked.parts)}"
+    return f"benchmarks/figures.py --wearers {asked.wearers} --seconds {asked.seconds:g}{parts}"
 
 
 def _options() -> argparse.Namespace:

@@ -50,6 +50,7 @@ VERBS: dict[str, Verb] = {
     ),
     "check": Verb("capture.check_cli", "Record", "Tell of each slot whether it is fit to record."),
     "record": Verb("capture.cli", "Record", "Record every source of a rig into a new take."),
+    "guide": Verb("viz.guide_cli", "Record", "Guide a performer step by step, and record it."),
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),
     "align": Verb("capture.cli", "Record", "Map all clocks of a take to one timeline."),
     "import": Verb("capture.cli", "Record", "Make takes from recordings made elsewhere."),

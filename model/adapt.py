@@ -25,9 +25,10 @@ from model.checkpoint import Checkpoint
 from model.driving import due_between
 from model.evaluate import resting_face, seen_around, truth_at
 from model.features import perceived
+from model.followed_poses import Turned, learned
 from model.following import labelled
 from model.predict import Prediction, opening_of, predict_recording
-from model.responses import LabelDoubt, enrolled
+from model.responses import enrolled
 from model.wearer import Wearer, WearerFacts
 
 Array = NDArray[np.float64]
@@ -55,8 +56,8 @@ class _Lesson:
 
     seen: (N, F) feature rows without a hole. change: (N, 52) from rest, interpolated over holes.
     rest: (52,). at: (T,) rows of them at the T predicted ticks. truth: (T, 52). judged, taught:
-    (T,) ticks that judge and that teach. doubt: how far `change` may be wrong, where nobody
-    measured it. following: what became of an animation that was to be followed.
+    (T,) ticks that judge and that teach. turned: what was felt of poses that were followed, where
+    nobody watched. following: what became of the animation then.
     """
 
     seen: Floats
@@ -66,7 +67,7 @@ class _Lesson:
     truth: Array
     taught: Mask
     judged: Mask
-    doubt: LabelDoubt | None = None
+    turned: tuple[Turned, ...] = ()
     following: dict[str, float] = field(default_factory=dict)
 
 
@@ -117,7 +118,7 @@ def adapt_take(
         software=software(),
         following=lesson.following,
     )
-    trial = _taught(lesson, lesson.taught, checkpoint, facts)
+    trial = _taught(lesson, checkpoint, facts, False)
     after = predict_recording(recording, checkpoint, lambda share: tell(0.5 + 0.5 * share), trial)
     old, new = (_figures(track, lesson) for track in (before, after))
     facts = msgspec.structs.replace(facts, before=old, after=new)
@@ -125,7 +126,7 @@ def adapt_take(
         new["mae_offset_free"] <= old["mae_offset_free"]
         and new["correlation"] >= old["correlation"]
     )
-    return Adapted(_taught(lesson, lesson.taught | lesson.judged, checkpoint, facts), better)
+    return Adapted(_taught(lesson, checkpoint, facts, True), better)
 
 
 def _ticks(recording: Recording) -> Ticks:
@@ -177,7 +178,9 @@ def _followed(recording: Recording, checkpoint: Checkpoint, host_ns: Ticks) -> _
     felt = perceived(seen, len(checkpoint.belief.responses.mean))
     labels = labelled(steps, row_s, felt, checkpoint.belief.responses)
     usable = labels.taught | labels.judged
-    if (seconds := float(usable.sum()) / TICK_HZ) < SHORTEST_S or not labels.judged[at].any():
+    teaches = not all(one.judges for one in labels.turned)
+    can_judge = labels.judged[at].any() and teaches
+    if (seconds := float(usable.sum()) / TICK_HZ) < SHORTEST_S or not can_judge:
         raise DataError(
             f"take {recording.take.name!r}: expected at least {SHORTEST_S:g} s of movements that "
             f"were followed, got {seconds:.1f} s ({labels.followed} of {labels.shown} movements)",
@@ -191,7 +194,7 @@ def _followed(recording: Recording, checkpoint: Checkpoint, host_ns: Ticks) -> _
     }
     return _Lesson(
         seen, labels.change, rest, at, np.clip(rest + labels.change[at], 0.0, 1.0),
-        labels.taught[at], labels.judged[at], labels.doubt, facts,
+        labels.taught[at], labels.judged[at], labels.turned, facts,
     )  # fmt: skip
 
 
@@ -202,11 +205,16 @@ def _row_times_s(host_ns: Ticks, at: NDArray[np.int64], count: int, alignment: A
     return np.asarray([(tick_time_ns(int(k)) - alignment.origin_ns) / 1e9 for k in ticks])
 
 
-def _taught(lesson: _Lesson, ticks: Mask, checkpoint: Checkpoint, facts: WearerFacts) -> Wearer:
-    teaching = np.zeros(len(lesson.seen), bool)
-    teaching[lesson.at[ticks]] = True
-    prior = checkpoint.belief.responses
-    responses = enrolled(prior, lesson.seen, lesson.change, teaching, lesson.doubt)
+def _taught(lesson: _Lesson, checkpoint: Checkpoint, facts: WearerFacts, by_all: bool) -> Wearer:
+    """What the part that teaches has taught, or all of it."""
+    belief = checkpoint.belief
+    if lesson.turned:
+        turned = [one for one in lesson.turned if by_all or not one.judges]
+        responses = learned(turned, belief.responses, belief.dynamics.noise)
+    else:
+        teaching = np.zeros(len(lesson.seen), bool)
+        teaching[lesson.at[lesson.taught | (by_all & lesson.judged)]] = True
+        responses = enrolled(belief.responses, lesson.seen, lesson.change, teaching)
     return Wearer(facts, responses, np.asarray(lesson.rest, np.float32))
 
 

@@ -185,7 +185,7 @@ def evaluate(
     Example: imusic evaluate takes/take-001 --report accuracy.html
     """
     from model.judging import over_takes
-    from model.pages import check_page
+    from viz.pages import check_page
 
     if report is not None:
         check_page(report)

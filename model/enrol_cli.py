@@ -5,21 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capture.options import seconds_option
-from firmware_host.errors import EnvironmentMissing
 from model.console import CheckpointOption, JsonOption, bar, load, say
+from viz.guide_cli import MissingOption, OutOption, RigOption, TimeoutOption, WindowOption
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from capture.guided import Script
-    from firmware_host.rig import Rig
     from model.checkpoint import Checkpoint
     from model.wearer import WearerFacts
-    from viz.prompter import PrompterWindow
 
 app = typer.Typer()
-FOUND_PROBLEMS, LOST, INTERRUPTED = 1, 3, 130
+FOUND_PROBLEMS = 1
 
 
 @app.command()
@@ -53,24 +47,16 @@ def adapt(
 
 @app.command()
 def enrol(
-    rig: Annotated[Path, typer.Option(help="The rig: devices, phone and slots, as TOML.")],
-    out: Annotated[Path, typer.Option(help="Folder of takes; the new one gets the next number.")],
+    rig: RigOption,
+    out: OutOption,
     name: Annotated[str, typer.Option(help="Of the wearer; default: the rig's subject.")] = "",
     profile: Annotated[
         Path | None, typer.Option(help="FILE.safetensors; default: beside the take, by its name.")
     ] = None,
     script: Annotated[str, typer.Option(help="What to follow: a name or a file (TOML).")] = "enrol",
-    window: Annotated[
-        bool | None,
-        typer.Option("--window/--no-window", help="Show the face in a window; default: if any."),
-    ] = None,
-    allow_missing: Annotated[
-        list[str] | None,
-        typer.Option(help="hub (or another device), phone, or a slot; may be repeated."),
-    ] = None,
-    start_timeout: Annotated[
-        float, seconds_option("How long to wait for every source, in seconds.")
-    ] = 10.0,
+    window: WindowOption = None,
+    allow_missing: MissingOption = None,
+    start_timeout: TimeoutOption = 10.0,
     checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,71 +74,17 @@ def enrol(
     from capture.outputs import require_writable_folder
     from firmware_host.rig import read_rig
     from model.wearer import check_wearer_output
+    from viz.guide_cli import guided_take
 
     asked, recorded = read_script(script), read_rig(rig)
     loaded = load(checkpoint)
     if profile is not None:
         check_wearer_output(profile)
     require_writable_folder(out)
-    take = _guided(recorded, out, asked, window, allow_missing or (), start_timeout)
+    take = guided_take(recorded, out, asked, "", window, allow_missing or (), start_timeout)
+    typer.echo(f"imusic: recorded {take}", err=True)
     target = profile or take.with_name(take.name + ".safetensors")
     _learn(take, target, name, loaded, False, as_json)
-
-
-def _guided(
-    rig: "Rig",
-    out: Path,
-    script: "Script",
-    window: bool | None,
-    allow_missing: "Collection[str]",
-    start_timeout_s: float,
-) -> Path:
-    """The folder of a take that was recorded to the end of the script."""
-    from contextlib import ExitStack, closing
-
-    from capture.guided_verb import record_guided
-
-    with ExitStack() as stack:
-        shown = _window(script, window)
-        if shown is not None:
-            stack.enter_context(closing(shown))
-        result, is_finished = record_guided(
-            rig,
-            out,
-            script,
-            slate=script.name,
-            allow_missing=allow_missing,
-            start_timeout_s=start_timeout_s,
-            also=None if shown is None else shown.show,
-        )
-    if result is None:
-        raise typer.Exit(INTERRUPTED)
-    if result.lost:
-        typer.echo(f"imusic: {result.folder}: {result.reason}; kept until then", err=True)
-        raise typer.Exit(LOST)
-    if not is_finished:
-        typer.echo(
-            f"imusic: {result.folder}: ended before the exercise was over ({result.reason}); the "
-            f"take is kept\n  hint: try what there is with imusic adapt {result.folder} --out FILE",
-            err=True,
-        )
-        raise typer.Exit(FOUND_PROBLEMS)
-    typer.echo(f"imusic: recorded {result.folder}", err=True)
-    return result.folder
-
-
-def _window(script: "Script", wanted: bool | None) -> "PrompterWindow | None":
-    """A window, where one is wanted or can be had. Raises EnvironmentMissing where it cannot."""
-    from viz.prompter import PrompterWindow
-
-    if wanted is False:
-        return None
-    try:
-        return PrompterWindow(script)
-    except EnvironmentMissing:
-        if wanted:
-            raise
-        return None
 
 
 def _learn(

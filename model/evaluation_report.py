@@ -12,7 +12,7 @@ from capture.observability import observability
 from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
 from model.judging import NUMBERS, Judged
-from model.pages import Block, Heading, Paragraph, Picture, Table, write_page
+from viz.pages import Block, Heading, Paragraph, Picture, Table, write_page
 from viz.scene import Image
 
 if TYPE_CHECKING:

@@ -11,18 +11,23 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.blendshapes import ARKIT_NAMES
 from firmware_host.errors import ConfigError, DataError
 from model.intervals import Interval, interval_over_grid
 
 Array = NDArray[np.float64]
 
-# Shapes that the musts name; left and right together.
+# Lids hardly move a sensor (docs/observability.md), and every face that moves moves them.
+_LIDS = tuple(n for n in ARKIT_NAMES if n.startswith(("eyeBlink", "eyeWide", "eyeSquint")))
+# Shapes that the musts name, left and right together; lids, and all others that move skin.
 _GROUPS = {
     "jawOpen": ("jawOpen",),
     "smile": ("mouthSmileLeft", "mouthSmileRight"),
     "cheek": ("cheekPuff", "cheekSquintLeft", "cheekSquintRight"),
     "brow": ("browDownLeft", "browDownRight", "browOuterUpLeft", "browOuterUpRight", "browInnerUp"),
     "nose": ("noseSneerLeft", "noseSneerRight"),
+    "lids": _LIDS,
+    "all but lids": tuple(n for n in ARKIT_NAMES if n not in _LIDS),
 }
 
 

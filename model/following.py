@@ -3,8 +3,8 @@
 The animation is known, the wearer's answer to it is not: it comes late, weaker or stronger, mixed
 with other things, now and then not at all. So each movement that was shown gets the delay under
 which the felt motion is likeliest, given what is believed about the site responses; a movement
-that explains too little of what was felt teaches nothing; and how far a label may be wrong goes
-into the noise of the regression (`model.responses.enrolled`).
+that explains too little of what was felt teaches nothing. How the poses were really made is found
+together with the site responses (`model.followed_poses`).
 
     felt rate F = u ṡ(t − τ) + noise,   u ~ N(A p, Cov) for a pose p,   τ ~ N(usual delay, jitter)
 """
@@ -19,7 +19,8 @@ from capture.blendshapes import ARKIT_NAMES
 from capture.guided import Movement, Performed
 from capture.resample import TICK_HZ
 from model.features import Perceived
-from model.responses import FELT, LabelDoubt, SiteResponses
+from model.followed_poses import STRENGTH_SPREAD, Turned, felt_angles
+from model.responses import FELT, SiteResponses
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -31,10 +32,6 @@ DELAYS_S: Array = np.arange(-6, 61) / TICK_HZ
 NEAR_S: Array = np.arange(-18, 19) / TICK_HZ
 # Smallest share of the felt motion that a movement explains, of one that was followed.
 LEAST_EXPLAINED = 0.25
-# Of a shown weight: how far the wearer's own strength may be from it.
-STRENGTH_SPREAD = 0.35
-# At a whole movement: how far any shape may go that was not shown.
-STRAY_SPREAD = 0.1
 FELT_NOISE_RAD_S = 0.12
 BEFORE_S, AFTER_S = 0.15, 0.25  # of a movement: what still belongs to it
 _FEWEST_ROWS = 10
@@ -80,13 +77,13 @@ class Placed:
 class Labels:
     """The face that the wearer is taken to have made.
 
-    change: (T, 52) from rest. doubt: how far that may be wrong. taught, judged: (T,) rows of
-    movements that were followed, of the first time and of a second. delay_s: the usual one.
-    followed, shown: units.
+    change: (T, 52) from rest, as shown. turned: what was felt of each pose that was followed.
+    taught, judged: (T,) rows of movements that were followed, of the first time and of a second.
+    delay_s: the usual one. followed, shown: units.
     """
 
     change: Array
-    doubt: LabelDoubt
+    turned: tuple[Turned, ...]
     taught: Mask
     judged: Mask
     delay_s: float
@@ -115,8 +112,8 @@ def labelled(
     delays = [place.delay_s for place in usual if place.is_followed]
     delay_s = float(np.median(delays)) if delays else USUAL_DELAY_S
     change = np.zeros((len(row_s), len(ARKIT_NAMES)))
-    level = np.zeros(len(row_s))
     taught, judged = np.zeros(len(row_s), bool), np.zeros(len(row_s), bool)
+    turned: list[Turned] = []
     followed = shown = 0
     for step in found:
         for unit, place in zip(step.units, step.place_apart(delay_s), strict=True):
@@ -126,14 +123,15 @@ def labelled(
             followed += 1
             rows = _rows(unit, row_s, place.delay_s - BEFORE_S, place.delay_s + AFTER_S)
             since = row_s[rows] - unit.start_s - place.delay_s
-            for movement in unit.movements:
-                share = movement.level(since)
-                change[rows] += share[:, None] * movement.weights
-                level[rows] = np.maximum(level[rows], share)
+            levels, poses = _levels(unit, since), np.stack(list(_poses(unit).values()))
+            change[rows] += levels @ poses
             (judged if unit.judges else taught)[rows] = True
+            angles, variance = felt_angles(levels, seen, rows)
+            parts = zip(angles, variance, poses[:, FELT], strict=True)
+            turned += [Turned(*part, judges=unit.judges) for part in parts]
     judged &= ~taught
-    doubt = LabelDoubt(level, STRENGTH_SPREAD, STRAY_SPREAD)
-    return Labels(np.minimum(change, 1.0), doubt, taught, judged, delay_s, followed, shown)
+    change = np.minimum(change, 1.0)
+    return Labels(change, tuple(turned), taught, judged, delay_s, followed, shown)
 
 
 def _rows(unit: Unit, row_s: Array, earlier_s: float, later_s: float) -> slice:
@@ -230,13 +228,18 @@ def _poses(unit: Unit) -> dict[int, Array]:
     return {movement.pose: movement.weights for movement in unit.movements}
 
 
-def _speeds(unit: Unit, since_s: Array) -> Array:
-    """(M, P) how fast each pose of a unit is gone into, per second."""
+def _levels(unit: Unit, since_s: Array) -> Array:
+    """(M, P) how far each pose of a unit is gone into."""
     numbers = list(_poses(unit))
     out: Array = np.zeros((len(since_s), len(numbers)))
     for movement in unit.movements:
         out[:, numbers.index(movement.pose)] += movement.level(since_s)
-    return np.asarray(np.gradient(out, axis=0)) * TICK_HZ
+    return out
+
+
+def _speeds(unit: Unit, since_s: Array) -> Array:
+    """(M, P) how fast, per second."""
+    return np.asarray(np.gradient(_levels(unit, since_s), axis=0)) * TICK_HZ
 
 
 def _best(delays_s: Array, likely: Array, usual_s: float, spread_s: float) -> float:

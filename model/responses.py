@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from capture.blendshapes import OBSERVABLE
 from capture.resample import TICK_HZ
@@ -26,7 +27,6 @@ FELT: NDArray[np.int64] = np.flatnonzero(OBSERVABLE)
 RATE_NOISE_RAD_S, FORCE_NOISE_M_S2 = 0.1, 0.6
 # That is wrong alike for many rows (mounting, tissue): one counts as a fifth of an independent one.
 _ROWS_ALIKE = 5.0
-_LABELS_ALIKE = 20.0
 # Keeps covariances invertible where no virtual wearer differs: (0.06°)² per unit weight.
 _SMALLEST_VARIANCE = 1e-6
 _SMOOTHING_ROWS = 1.0
@@ -49,19 +49,6 @@ class SiteResponses:
         return np.diagonal(self.covariance, axis1=1, axis2=2).reshape(self.mean.shape)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelDoubt:
-    """How far labels may be wrong that were not measured, as standard deviations.
-
-    level: (T,) how much of a movement is under way, 0 … 1. strength: of the wearer's own strength,
-    as a share of the labelled weights. stray: of every shape that was not shown, at level 1.
-    """
-
-    level: Array
-    strength: float
-    stray: float
-
-
 def responses_prior(rotations: Array) -> SiteResponses:
     """The belief about somebody like these: (N, R, 3, 52) rotations of N wearers' face sites."""
     found = np.asarray(rotations, float)[..., FELT]
@@ -79,7 +66,6 @@ def enrolled(
     features: Floats,
     change: NDArray[np.floating],
     taught: NDArray[np.bool_] | None = None,
-    doubt: LabelDoubt | None = None,
 ) -> SiteResponses:
     """Update a belief by a stretch in which the weights are known.
 
@@ -91,7 +77,6 @@ def enrolled(
         features: (T, F) rows of `model.features`.
         change: (T, 52) weights minus those at rest.
         taught: (T,) rows that teach, all where None; the others only lend their weights to speeds.
-        doubt: of weights that nobody measured; it counts as noise, more of it the more moves.
     """
     seen = perceived(features, len(prior.mean))
     weights = np.asarray(change, float)[:, FELT]
@@ -101,19 +86,18 @@ def enrolled(
         heard = heard & taught[:, None]
     information = np.zeros_like(prior.covariance)
     pull = np.zeros((sites, prior.covariance.shape[-1]))
-    rate_doubt, tilt_doubt = _label_noise(prior, weights, speed, doubt, seen.head_force)
     for axis in range(3):
         rate_row = _turning(seen.head_rate, weights, axis)
         rate_row[:, axis] += speed
         tilt_row = _turning(seen.head_force, weights, axis)
-        for row, measured, noise, wrong in (
-            (rate_row, seen.rate[..., axis], RATE_NOISE_RAD_S, rate_doubt[..., axis]),
-            (tilt_row, seen.force[..., axis], FORCE_NOISE_M_S2, tilt_doubt[..., axis]),
+        for row, measured, noise in (
+            (rate_row, seen.rate[..., axis], RATE_NOISE_RAD_S),
+            (tilt_row, seen.force[..., axis], FORCE_NOISE_M_S2),
         ):
-            flat = row.reshape(len(weights), -1)
-            worth = heard / (_ROWS_ALIKE * noise**2 + wrong)  # (T, R)
-            pull += (np.where(heard, measured, 0.0) * worth).T @ flat
-            information += _information(flat, worth)
+            flat = row.reshape(len(weights), -1) / (noise * np.sqrt(_ROWS_ALIKE))
+            target = np.where(heard, measured, 0.0) / (noise * np.sqrt(_ROWS_ALIKE))
+            pull += target.T @ flat
+            information += _information(flat, heard)
     precision = np.linalg.inv(prior.covariance)
     covariance = np.asarray(np.linalg.inv(precision + information), float)
     pull += np.einsum("rij,rj->ri", precision, prior.mean.reshape(sites, -1))
@@ -123,45 +107,17 @@ def enrolled(
 
 def smoothed(weights: Array) -> tuple[Array, Array]:
     """(T, K) weights without the jitter of a phone, and their speed per second."""
-    from scipy.ndimage import gaussian_filter1d  # slow to load, and live driving needs it never
-
     calm = gaussian_filter1d(weights, _SMOOTHING_ROWS, axis=0)
     return calm, np.gradient(calm, axis=0) * TICK_HZ
 
 
-def _information(flat: Array, worth: Array) -> Array:
-    """(R, 3 K, 3 K) sums over rows (T, 3 K), each worth (T, R) to a site; sites to which all are
-    worth the same share one.
-    """
-    out = np.empty((worth.shape[1], flat.shape[1], flat.shape[1]))
-    patterns, which = np.unique(worth.T, axis=0, return_inverse=True)
+def _information(flat: Array, heard: NDArray[np.bool_]) -> Array:
+    """(R, 3 K, 3 K) sums over rows that each site heard; sites that heard the same share one."""
+    out = np.empty((heard.shape[1], flat.shape[1], flat.shape[1]))
+    patterns, which = np.unique(heard.T, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
-        counts = pattern > 0
-        own = flat[counts]
-        out[which.ravel() == number] = own.T @ (own * pattern[counts, None])
+        out[which.ravel() == number] = flat[pattern].T @ flat[pattern]
     return out
-
-
-def _label_noise(
-    prior: SiteResponses, weights: Array, speed: Array, doubt: LabelDoubt | None, force: Array
-) -> tuple[Array, Array]:
-    """Variances (T, R, 3) of rate and tilt that wrong labels make, by the responses expected.
-
-    A wrong label is wrong for all of a movement: its rows count as `_LABELS_ALIKE`.
-    """
-    nothing = np.zeros((len(weights), len(prior.mean), 3))
-    if doubt is None:
-        return nothing, nothing
-    reach = (prior.mean**2 + prior.variance).sum(axis=-1)  # (R, 3)
-    size = doubt.strength**2 * (weights @ prior.mean.reshape(-1, weights.shape[1]).T) ** 2
-    fast = doubt.strength**2 * (speed @ prior.mean.reshape(-1, weights.shape[1]).T) ** 2
-    pace = np.gradient(doubt.level) * TICK_HZ
-    far = size.reshape(nothing.shape) + (doubt.stray * doubt.level[:, None, None]) ** 2 * reach
-    rate = fast.reshape(nothing.shape) + (doubt.stray * pace[:, None, None]) ** 2 * reach
-    x, y, z = (far[..., axis] for axis in range(3))
-    fx, fy, fz = (force.T**2)[..., None]
-    tilt = np.stack((fy * z + fz * y, fz * x + fx * z, fx * y + fy * x), axis=-1)
-    return _LABELS_ALIKE * rate, _LABELS_ALIKE * tilt
 
 
 def _turning(vectors: Array, weights: Array, axis: int) -> Array:

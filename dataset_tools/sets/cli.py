@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from dataset_tools.sets.edit_cli import app as edit_app
 from dataset_tools.sets.executors import Executor, Kind, executor_of
-from firmware_host.errors import ConfigError
+from firmware_host.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from dataset_tools.sets.check import Checked
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 dataset_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset", help="Build, check, split and curate data sets.")
+dataset_app.add_typer(edit_app)
 
 Set = Annotated[Path, typer.Argument(metavar="SET", help="A data set, or one version of it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -142,3 +144,72 @@ def _lines(checked: "Checked") -> Iterator[str]:
         f"{checked.version}: {checked.sequences} sequences, {checked.seconds / 3600:.2f} h, "
         f"{fails} failures, {len(checked.findings) - fails} warnings"
     )
+
+
+@dataset_app.command()
+def summary(dataset: Set, as_json: Json = False) -> None:
+    """Tell what is in a data set: hours, people, rates, losses, what is rare.
+
+    Example: imusic dataset summary sets/faces
+    """
+    from dataset_tools.manifest import read_manifest
+    from dataset_tools.sets.summary import lines
+    from dataset_tools.sets.summary import summary as summary_of
+    from dataset_tools.sets.versions import version_folder
+    from dataset_tools.shards import read_facts
+
+    version = version_folder(dataset)
+    manifest = read_manifest(version)
+    if not manifest.layouts:
+        raise DataError(f"{version} is a synthetic data set", "its manifest.json says all of it")
+    told = summary_of(manifest, read_facts(version, manifest))
+    if as_json:
+        typer.echo(json.dumps({"version": str(version), **told}))
+        return
+    typer.echo(version)
+    for line in lines(told):
+        typer.echo(line)
+
+
+@dataset_app.command()
+def report(
+    dataset: Set,
+    out: Annotated[Path, typer.Option(help="FILE.html, or FILE.md and its pictures; new.")],
+    executor: ExecutorOption = "auto",
+    workers: Workers = None,
+) -> None:
+    """Write a page about a data set: people, timeline, losses, faces, and where to look first.
+
+    Example: imusic dataset report sets/faces --out faces.html
+    """
+    from dataset_tools.sets.report import write_report
+
+    with bar("sequences") as done:
+        write_report(dataset, out, executors(executor, workers), done)
+    typer.echo(out)
+
+
+@dataset_app.command()
+def export(
+    dataset: Set,
+    out: Annotated[Path, typer.Option(help="Folder for the files, new.")],
+    kind: Annotated[
+        Literal["npz", "livelink", "huggingface"], typer.Option("--format", help="Of which kind.")
+    ],
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help='Also what nobody agreed to have published ("publication").'),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a data set in another format: NPZ, Live Link CSV, a Hugging Face repository.
+
+    Example: imusic dataset export sets/faces --format huggingface --out hub/faces
+    """
+    from dataset_tools.sets.exports import export as export_set
+
+    with bar("sequences") as done:
+        exported = export_set(dataset, out, kind, everything, done)
+    notes = tuple(f"{take}: left out" for take in exported.left_out)
+    facts = {"out": str(out), "sequences": exported.sequences, "left_out": list(exported.left_out)}
+    tell(facts, f"{out}: {exported.sequences} sequences", as_json, () if as_json else notes)

@@ -99,8 +99,8 @@ def terminal():
     opened.close()
 
 
-def enrolling(rig, **streams) -> subprocess.Popen:
-    words = ("enrol", "--rig", rig, "--out", rig.parent / "takes", "--no-window")
+def guiding(rig, verb="enrol", **streams) -> subprocess.Popen:
+    words = (verb, "--rig", rig, "--out", rig.parent / "takes", "--no-window")
     words += ("--script", rig.parent / "short.toml")
     return subprocess.Popen(
         command(*words), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
@@ -109,7 +109,7 @@ def enrolling(rig, **streams) -> subprocess.Popen:
 
 
 def test_a_guided_take_is_labelled_and_a_step_is_done_again_when_asked(rig, terminal):
-    with enrolling(rig, stdin=terminal.theirs, stderr=terminal.theirs) as process:
+    with guiding(rig, stdin=terminal.theirs, stderr=terminal.theirs) as process:
         wait_for(lambda: "Open now." in terminal.text, "the jaw")
         terminal.press("r")  # nothing has moved yet: the smile once more
         code = process.wait(PATIENCE_S)
@@ -138,11 +138,11 @@ def test_a_guided_take_is_labelled_and_a_step_is_done_again_when_asked(rig, term
 
 
 def test_a_session_that_is_ended_early_keeps_its_take_and_says_how_far_it_came(rig, terminal):
-    with enrolling(rig, stdin=terminal.theirs, stderr=terminal.theirs) as process:
+    with guiding(rig, stdin=terminal.theirs, stderr=terminal.theirs) as process:
         wait_for(lambda: "Smile now." in terminal.text, "the smile")
         terminal.press("q")
         assert process.wait(PATIENCE_S) == 1
-    assert "ended before the exercise was over" in " ".join(terminal.text.split())
+    assert "ended before the script was over" in " ".join(terminal.text.split())
     take = read_take(rig.parent / "takes" / "short-001")
     assert take.state == "complete"
     assert [s.label for s in take.segments] == ["rest", "routine"]
@@ -150,7 +150,7 @@ def test_a_session_that_is_ended_early_keeps_its_take_and_says_how_far_it_came(r
 
 def test_a_program_may_guide_line_by_line(rig):
     streams = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with enrolling(rig, **streams) as process:
+    with guiding(rig, "guide", **streams) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "Smile now." in line:

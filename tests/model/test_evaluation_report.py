@@ -8,7 +8,7 @@ import pytest
 from firmware_host.layout import FACE_12
 from model.evaluation_report import JudgedTake, report_blocks, table_of
 from model.judging import NUMBERS, Judged, Track, over_takes
-from model.pages import Heading, Paragraph, Picture, Table
+from viz.pages import Heading, Paragraph, Picture, Table
 
 REST = np.full(52, 0.05)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from firmware_host.errors import ConfigError
-from model.pages import Heading, Paragraph, Picture, Table, check_page, write_page
+from viz.pages import Heading, Paragraph, Picture, Table, check_page, write_page
 
 RED = np.full((8, 8, 3), (255, 0, 0), np.uint8)
 BLOCKS = (

@@ -1,0 +1,222 @@
+"""A data set in other people's formats: NPZ, Live Link CSV, a Hugging Face repository.
+
+An export is a new folder, made under another name and renamed when it is whole. Sequences whose
+subject did not agree to "publication" are left out, and said, unless they are asked for.
+"""
+
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from capture.blendshapes import ARKIT_NAMES
+from dataset_tools.manifest import Manifest, read_manifest
+from dataset_tools.sets.card import card
+from dataset_tools.sets.sequences import Faces
+from dataset_tools.sets.tables import Sequence as Stored
+from dataset_tools.sets.tables import read_sequence, shard_name
+from dataset_tools.sets.versions import version_folder
+from dataset_tools.shards import read_facts
+from firmware_host.clock import NS_PER_S
+from firmware_host.errors import ConfigError, DataError
+from firmware_host.layout import layout_from_dict
+
+Format = Literal["npz", "livelink", "huggingface"]
+Facts = dict[str, Any]
+
+PUBLICATION = "publication"
+# Folder of the data set → name of the configuration that Hugging Face users load.
+CONFIGURATIONS = {"shards": "rows", "sequences": "sequences", "native": "native", "faces": "faces"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote, and which sequences it left out for want of consent or faces."""
+
+    sequences: int
+    left_out: tuple[str, ...]
+
+
+def export(
+    folder: Path,
+    out: Path,
+    kind: Format,
+    all_of_it: bool = False,
+    report: Callable[[float], None] = lambda _: None,
+) -> Exported:
+    """Export the newest version of a data set, or the version given.
+
+    Args:
+        all_of_it: also what nobody agreed to publish; for use within the house.
+
+    Raises:
+        ConfigError: `out` exists, or nothing may be exported.
+        DataError: no data set of takes.
+    """
+    if out.exists():
+        raise ConfigError(f"{out} exists already", "choose another --out; nothing is overwritten")
+    version = version_folder(folder)
+    manifest = read_manifest(version)
+    if not manifest.layouts:
+        raise DataError(
+            f"{version} is a synthetic data set", "its Parquet files are open as they are"
+        )
+    facts = read_facts(version, manifest)
+    agreed = [row for row in facts if all_of_it or may_be_published(row, manifest)]
+    away = [row["take"] for row in facts if row not in agreed]
+    if not agreed:
+        raise ConfigError(
+            f'nobody in {version} agreed to "{PUBLICATION}"',
+            "give consent in subjects.toml, or --all for use within the house",
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
+    unfinished.mkdir()
+    try:
+        skipped = _WRITERS[kind](version, manifest, agreed, unfinished, report)
+        unfinished.rename(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Exported(len(agreed) - len(skipped), (*away, *skipped))
+
+
+def may_be_published(row: Facts, manifest: Manifest) -> bool:
+    """Whether it is of virtual people, or of somebody who agreed and did not take it back."""
+    if row["simulated"]:
+        return True
+    told = manifest.subjects.get(row["subject"])
+    return told is not None and PUBLICATION in told.consent and told.withdrawn is None
+
+
+def file_name(row: Facts) -> str:
+    """A file's name that is readable, and no other sequence's."""
+    readable = "".join(c if c.isalnum() or c in "-_." else "_" for c in row["take"])
+    return f"{readable}-{shard_name(row['sequence'])}"
+
+
+def _each(
+    version: Path,
+    manifest: Manifest,
+    facts: Sequence[Facts],
+    report: Callable[[float], None],
+    write: Callable[[Stored], bool],
+) -> list[str]:
+    """Read and write one sequence after the other; names those that `write` could not."""
+    slots = len(layout_from_dict(manifest.layout).slots)
+    skipped = []
+    for number, row in enumerate(facts, 1):
+        if not write(read_sequence(version, shard_name(row["sequence"]), slots)):
+            skipped.append(row["take"])
+        report(number / len(facts))
+    return skipped
+
+
+def _write_npz(
+    version: Path,
+    manifest: Manifest,
+    facts: Sequence[Facts],
+    out: Path,
+    report: Callable[[float], None],
+) -> list[str]:
+    """Samples and faces as they came, as `imusic import samples` reads them."""
+    names = layout_from_dict(manifest.layout).names
+
+    def write(sequence: Stored) -> bool:
+        np.savez_compressed(out / f"{file_name(sequence.facts)}.npz", **_arrays(sequence, names))
+        return True
+
+    return _each(version, manifest, facts, report, write)
+
+
+def _arrays(sequence: Stored, names: tuple[str, ...]) -> dict[str, Any]:
+    samples, faces, facts = sequence.samples, sequence.faces, sequence.facts
+    found: dict[str, Any] = {
+        "weights": faces.weights,
+        "weight_names": np.array(ARKIT_NAMES),
+        "weights_time_s": faces.time_ns / NS_PER_S,
+        "subject": np.array(facts["subject"]),
+    }
+    if len(samples):
+        found |= {
+            "slots": np.array(names),
+            "time_s": samples.time_ns / NS_PER_S,
+            "accel_m_s2": samples.accel_m_s2,
+            "gyro_rad_s": samples.gyro_rad_s,
+        }
+    for label in ("rest", "routine"):
+        start_s, end_s = facts[f"{label}_start_s"], facts[f"{label}_end_s"]
+        if start_s < end_s:
+            found[f"{label}_s"] = np.array([start_s, end_s])
+    return found
+
+
+def _write_livelink(
+    version: Path,
+    manifest: Manifest,
+    facts: Sequence[Facts],
+    out: Path,
+    report: Callable[[float], None],
+) -> list[str]:
+    """Faces alone, for Live Link Face importers; sequences without one are skipped."""
+
+    def write(sequence: Stored) -> bool:
+        if not sequence.faces.tracked.any():
+            return False
+        _livelink_csv(out / f"{file_name(sequence.facts)}.csv", sequence.faces)
+        return True
+
+    return _each(version, manifest, facts, report, write)
+
+
+def _livelink_csv(path: Path, faces: Faces) -> None:
+    from capture.livelink import head_angles_from_quat
+    from capture.livelink_csv import write_livelink_csv
+
+    quats = faces.quats.astype(np.float64)
+    known = np.isfinite(quats).all(axis=1)
+    quats[~known] = [1.0, 0.0, 0.0, 0.0]
+    time_s = faces.time_ns / NS_PER_S
+    write_livelink_csv(
+        path,
+        time_s - time_s[0],
+        faces.weights,
+        faces.tracked,
+        head_angles_from_quat(quats) if known.any() else None,
+    )
+
+
+def _write_huggingface(
+    version: Path,
+    manifest: Manifest,
+    facts: Sequence[Facts],
+    out: Path,
+    report: Callable[[float], None],
+) -> list[str]:
+    """Parquet by split, with a card that `datasets` and the Hub read."""
+    part_of = {
+        number: part
+        for split in manifest.splits[:1]
+        for part, numbers in split.parts.items()
+        for number in numbers
+    }
+    for done, row in enumerate(facts, 1):
+        name = shard_name(row["sequence"])
+        for kind, configuration in CONFIGURATIONS.items():
+            target = out / configuration / part_of.get(row["sequence"], "train")
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(version / kind / f"{name}.parquet", target / f"{name}.parquet")
+        report(done / len(facts))
+    parts = sorted({part_of.get(row["sequence"], "train") for row in facts})
+    (out / "README.md").write_text(card(manifest, facts, parts), "utf-8")
+    return []
+
+
+_WRITERS = {
+    "npz": _write_npz,
+    "livelink": _write_livelink,
+    "huggingface": _write_huggingface,
+}
