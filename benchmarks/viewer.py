@@ -83,6 +83,8 @@ class Timed:
 
 def measure(seconds: float, size: int, window: bool) -> dict[str, float]:
     """Run publisher and viewer; latencies in ms."""
+    head = standard_head()
+    screen = Window(size, "benchmark", 1, head) if window else Hidden(size, 1, head)
     publisher = subprocess.Popen(
         [sys.executable, "-c", PUBLISHER, str(seconds + 2 * WARM_UP_S), str(HZ)],
         stdout=subprocess.PIPE,
@@ -91,8 +93,6 @@ def measure(seconds: float, size: int, window: bool) -> dict[str, float]:
     assert publisher.stdout is not None
     try:
         faces = LiveFaces([publisher.stdout.readline().strip()])
-        head = standard_head()
-        screen = Window(size, "benchmark", 1, head) if window else Hidden(size, 1, head)
         timed = Timed(screen, faces)
         outputs = Outputs(Path(), print)
         watch(timed, faces, first_state(faces), Painter(head), outputs, seconds + WARM_UP_S)
