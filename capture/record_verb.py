@@ -65,13 +65,8 @@ def record_on_terminal(
     control = Control()
     console = Console(file=own_stderr())
     # Redirected, whatever else is printed would wait for this screen.
-    live = Live(
-        console=console,
-        transient=True,
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+    apart = {"redirect_stdout": False, "redirect_stderr": False}
+    live = Live(console=console, transient=True, auto_refresh=False, **apart)
 
     def show(status: str) -> None:
         live.update(status, refresh=True)

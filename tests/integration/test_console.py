@@ -47,7 +47,7 @@ class Recording:
             Rig(hub=HubConfig(url="tcp:127.0.0.1:1"), name="studio"), self.control
         )
         self.obeyed: list[Command] = []
-        self.hub_is_up = True
+        self.hub_is_up = self.face_moves = True
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -56,7 +56,8 @@ class Recording:
         weights = np.zeros(52, np.float32)
         weights[[INDEX["jawOpen"], INDEX["mouthSmileLeft"]]] = 0.625, 0.5
         while not self._is_over.wait(1 / 60):
-            self.link.face(PhoneFace(time.monotonic_ns(), count, weights))
+            if self.face_moves:
+                self.link.face(PhoneFace(time.monotonic_ns(), count, weights))
             self.obeyed += self.control.take()
             if count % 15 == 0:
                 self.link.status(self._status(time.monotonic() - began))
@@ -247,10 +248,10 @@ def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
     page.get_by_text("Mark", exact=True).click()
     page.wait_for_function("document.body.innerText.includes('1 marker')")
     assert recording.obeyed == [Command(Verb.MARK)]
+    recording.face_moves = False  # a browser that draws on the processor has none left for us
     before = screenshot(page, tmp_path / "before.png")
     recording.pull_cable()
     page.wait_for_function("document.body.innerText.includes('plug it in again')")
-    page.wait_for_function(f"{DRAWN} > {page.evaluate(DRAWN)}")
     after = screenshot(page, tmp_path / "after.png")
     # A face is there: the skin of our head, and not the white of the card.
     head = before[100:540, 380:680].astype(int)
