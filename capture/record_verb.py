@@ -64,9 +64,7 @@ def record_on_terminal(
 
     control = Control()
     console = Console(file=own_stderr())
-    # Redirected, whatever else is printed would wait for this screen.
-    apart = {"redirect_stdout": False, "redirect_stderr": False}
-    live = Live(console=console, transient=True, auto_refresh=False, **apart)
+    live = _live(console)
 
     def show(status: str) -> None:
         live.update(status, refresh=True)
@@ -105,6 +103,17 @@ def record_on_terminal(
                 control=control,
             )
         )
+
+
+def _live(console: Console) -> Live:
+    return Live(
+        console=console,
+        transient=True,
+        auto_refresh=False,
+        # Redirected, whatever else is printed would wait for this screen.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 def require_console(port: int) -> int:
