@@ -192,6 +192,10 @@ def alignment_lines(alignment: Any) -> list[str]:
             f"± {1000 * alignment.phone_latency_uncertainty_s:.1f} ms (correlation "
             f"{alignment.correlation:.2f}, peak ratio {alignment.peak_ratio:.2f})"
         )
+    looks = (("the head", alignment.head_s), ("the jaw", alignment.jaw_s))
+    told = [f"by {what} {1000 * seconds:+.1f} ms" for what, seconds in looks if seconds is not None]
+    if told:
+        lines.append(f"    {', '.join(told)}")
     return lines + [f"  note: {note}" for note in alignment.notes]
 
 

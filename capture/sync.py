@@ -2,16 +2,14 @@
 
 Two steps. Each device's clock is mapped to the host's by the floor under its arrival times
 (`firmware_host.clock`). What that cannot see is how long the phone sits on a frame before
-sending it: that constant is found from the head, whose turning both the reference gyroscope and
-ARKit report. Turning rates are compared as vectors, up to any rotation or mirroring between the two
-(the sum of singular values of their cross-covariance), so neither the mounting of the reference nor
-the phone's choice of signs matters. Pure but for the functions that keep the result as `sync.json`.
+sending it: that constant is found from what both feel and see, the turning of the head and the
+opening of the jaw (`capture.latency`). Pure but for the functions that keep the result as
+`sync.json`.
 
     phone frame ──map──► when it would arrive at best ──− phone_latency_s──► when it was true
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +17,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from capture import rotations
 from capture.face_holes import never_sent, whole_faces
+from capture.latency import (
+    CHIN,
+    Gesture,
+    Latency,
+    gyro_rates,
+    head_agreement,
+    phone_latency,
+)
+from capture.offsets import MAX_SPREAD_S, MIN_CORRELATION
 from capture.recording import DeviceTrack, FaceTrack, Recording
 from capture.source_clock import SourceClock, fit_source, proven_by
 from capture.take import SYNC_FILE
@@ -34,16 +40,9 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Clocks = Sequence[SourceClock | None]  # of the tracks of a recording
 
-GRID_HZ = 240.0
-BAND_HZ = (0.25, 8.0)  # slower is drift of either sensor, faster is noise of ARKit
-MAX_OFFSET_S = 0.5
 DAY_NS = 86_400 * NS_PER_S
-MIN_OVERLAP_S = 3.0
-MIN_RATE_RAD_S = 0.05  # rms in the band: less is a head that did not move
-MIN_CORRELATION = 0.5
 MIN_PEAK_RATIO = 1.1
 MAX_CONTRADICTION_S = 0.001  # of round trips: less is the noise of a floor
-MAX_SPREAD_S = 0.008  # of the offsets of thirds: half a frame of the phone
 
 Verdict = Literal["good", "doubtful", "bad"]
 
@@ -57,7 +56,8 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     phone_latency_s: how much later than the samples of the same moment the phone's frames arrive;
     taken off every face. correlation: of the two turning rates at that offset. peak_ratio: to the
     next best offset elsewhere. thirds_s: the offset found in each third of the take where the head
-    moved, less `phone_latency_s`.
+    moved, less `phone_latency_s`. head_s, jaw_s: the latency by the head's turning alone and by the
+    jaw's opening alone, where they could tell. gestures: the same within each gesture of the take.
     """
 
     take: str
@@ -73,22 +73,14 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     schema_version: int = 1
     devices: dict[str, SourceClock] = {}
+    head_s: float | None = None
+    jaw_s: float | None = None
+    gestures: tuple[Gesture, ...] = ()
 
     @property
     def clocks(self) -> dict[str, SourceClock]:
         """The clocks of all devices, by what they are called."""
         return self.devices or ({HUB: self.hub} if self.hub else {})
-
-
-@dataclass(frozen=True, slots=True)
-class Offset:
-    """The delay of one signal against another, and what speaks for it."""
-
-    offset_s: float
-    uncertainty_s: float
-    correlation: float
-    peak_ratio: float
-    thirds_s: tuple[float, ...]
 
 
 def align(recording: Recording) -> Alignment:
@@ -104,10 +96,11 @@ def align(recording: Recording) -> Alignment:
     notes: list[str] = []
     clocks = [_device_clock(track, one_clock) for track in recording.tracks]
     phone = _phone_clock(faces, one_clock)
-    offset: Offset | None = None
+    latency = Latency()
     is_felt = len(recording) > 1
     if is_felt and phone and not one_clock:
-        offset = _head_offset(recording, clocks, phone, notes)
+        latency = _latency(recording, clocks, phone, notes)
+    offset = latency.offset
     if one_clock:
         notes.append("all times of this take were given on one clock")
     notes += _clockless(recording)
@@ -119,7 +112,7 @@ def align(recording: Recording) -> Alignment:
     }
     # Where there is nothing to compare with, nothing can be wrong between the two.
     alone = one_clock or not is_felt or phone is None
-    verdict = _verdict(known, phone, offset, alone, notes)
+    verdict = _verdict(known, phone, latency, alone, notes)
     if _by_arrival(recording):
         notes.append("the phone's app sends no time of its own: its frames are placed by arrival")
         verdict = "doubtful" if verdict == "good" else verdict
@@ -139,6 +132,9 @@ def align(recording: Recording) -> Alignment:
         verdict=verdict,
         notes=tuple(notes),
         devices=known if is_rig else {},
+        head_s=latency.head_s,
+        jaw_s=latency.jaw_s,
+        gestures=latency.gestures,
     )
 
 
@@ -218,68 +214,45 @@ def phone_time_ns(faces: FaceTrack) -> Ints:
     return np.asarray(np.unwrap(faces.device_ns, period=DAY_NS), np.int64)  # integers throughout
 
 
-def _head_offset(
-    recording: Recording, clocks: Clocks, phone: SourceClock, notes: list[str]
-) -> Offset | None:
-    """The phone's latency by the head's turning speed, or None with a note saying why."""
-    turning = _turning(recording, clocks, phone, notes)
-    if turning is None:
-        return None
-    offset = find_offset(*turning)
-    if offset is None:
-        notes.append("the head did not turn enough to find the phone's latency: taken for zero")
-    return offset
+def _latency(recording: Recording, clocks: Clocks, phone: SourceClock, notes: list[str]) -> Latency:
+    """The phone's latency by the head and the jaw, with notes on what speaks against it."""
+    origin_ns = _origin_ns(recording, clocks, phone)
+    layout = recording.take.sensor_layout
+    chin = layout.names.index(CHIN) if CHIN in layout.names else layout.reference_index
+    return phone_latency(
+        _slot_rates(recording, clocks, origin_ns, layout.reference_index),
+        _slot_rates(recording, clocks, origin_ns, chin),
+        _since(_face_ns(recording.faces, phone), origin_ns),
+        recording.faces,
+        recording.take.segments,
+        notes,
+    )
 
 
 def offset_curve(recording: Recording, alignment: Alignment) -> tuple[Times, Array] | None:
-    """(L,) offsets in s, and (L,) how well the head's two turning rates agree at each, 0 to 1.
+    """(L,) offsets of the phone in s, and (L,) how well the head's turning agrees at each.
 
-    The highest point is where `align` looks for the phone's latency. None where there is nothing to
-    compare.
+    None where there is nothing to compare.
     """
     if alignment.phone is None or len(recording) < 2:
         return None
     clocks = [alignment.clocks.get(track.name) for track in recording.tracks]
-    turning = _turning(recording, clocks, alignment.phone, [])
-    if turning is None:
-        return None
-    reference, delayed, valid = turning
-    curve = _correlations(_band(reference, valid), _band(delayed, valid), valid)
-    lags = np.arange(len(curve), dtype=np.float64) - (len(curve) - 1) / 2
-    return np.asarray(lags / GRID_HZ, np.float64), curve
-
-
-def _turning(
-    recording: Recording, clocks: Clocks, phone: SourceClock, notes: list[str]
-) -> tuple[Array, Array, Flags] | None:
-    """(G, 3) turning rates of reference and phone on one grid, and where both are known."""
-    origin_ns = _origin_ns(recording, clocks, phone)
-    gyro_times, gyro_rates = _reference_rates(recording, clocks, origin_ns)
-    face_s = _since(_face_ns(recording.faces, phone), origin_ns)
-    face_times, face_rates = _head_rates(
-        face_s, recording.faces.quat_world_from_head, recording.faces.tracked
-    )
-    if len(face_times) < 2 or len(gyro_times) < 2:
-        notes.append("no head rotation from the phone or the reference: latency taken for zero")
-        return None
-    start_s = max(gyro_times[0], face_times[0])
-    end_s = min(gyro_times[-1], face_times[-1])
-    if end_s - start_s < MIN_OVERLAP_S:
-        notes.append(f"reference and phone overlap for less than {MIN_OVERLAP_S:g} s")
-        return None
-    grid = np.arange(start_s, end_s, 1 / GRID_HZ)
-    imu, imu_valid = _on_grid(grid, gyro_times, gyro_rates)
-    face, face_valid = _on_grid(grid, face_times, face_rates)
-    return imu, face, imu_valid & face_valid
-
-
-def _reference_rates(recording: Recording, clocks: Clocks, origin_ns: int) -> tuple[Times, Array]:
-    """(K,) times and (K, 3) turning rates of the sensor on bone, by whichever device has it."""
     reference = recording.take.sensor_layout.reference_index
+    return head_agreement(
+        _slot_rates(recording, clocks, alignment.origin_ns, reference),
+        _since(_face_ns(recording.faces, alignment.phone), alignment.origin_ns),
+        recording.faces,
+    )
+
+
+def _slot_rates(
+    recording: Recording, clocks: Clocks, origin_ns: int, slot: int
+) -> tuple[Times, Array]:
+    """(K,) times and (K, 3) turning rates of a sensor, by whichever device has it."""
     for track, clock in zip(recording.tracks, clocks, strict=True):
-        if reference in track.slots:
-            gyro = track.gyro_rad_s[:, track.slots.index(reference)]
-            return _gyro_rates(_since(_own_ns(track, clock), origin_ns), gyro)
+        if slot in track.slots:
+            gyro = track.gyro_rad_s[:, track.slots.index(slot)]
+            return gyro_rates(_since(_own_ns(track, clock), origin_ns), gyro)
     return np.zeros(0), np.zeros((0, 3))
 
 
@@ -288,126 +261,10 @@ def _since(host_ns: Ints, origin_ns: int) -> Times:
     return seconds
 
 
-def _gyro_rates(time_s: Times, gyro: Floats) -> tuple[Times, Array]:
-    """(K,) times and (K, 3) turning rates, rad/s, where the sensor gave any, less its bias."""
-    known = np.isfinite(gyro).all(axis=1)
-    rates = np.asarray(gyro[known], np.float64)
-    return time_s[known], rates - np.median(rates, axis=0) if len(rates) else rates
-
-
-def _head_rates(time_s: Times, quat: Floats, tracked: Flags) -> tuple[Times, Array]:
-    """(K,) times and (K, 3) turning rates in the head's frame between frames that saw the face."""
-    known = tracked & np.isfinite(quat).all(axis=1)
-    times, turns = time_s[known], np.asarray(quat[known], np.float64)
-    later = times > np.maximum.accumulate(np.concatenate([[-np.inf], times[:-1]]))
-    times, turns = times[later], turns[later]
-    if len(times) < 2 or np.ptp(turns, axis=0).max() == 0.0:
-        return np.zeros(0), np.zeros((0, 3))
-    steps = rotations.multiply(rotations.conjugate(turns[:-1]), turns[1:])
-    rates = rotations.to_vector(steps) / np.diff(times)[:, None]
-    return 0.5 * (times[1:] + times[:-1]), rates
-
-
-def _on_grid(grid: Times, time_s: Times, rates: Array) -> tuple[Array, Flags]:
-    """(G, 3) rates on the grid, and where a reading lies within a tenth of a second of it."""
-    after = np.clip(np.searchsorted(time_s, grid), 1, len(time_s) - 1)
-    near = np.minimum(np.abs(grid - time_s[after]), np.abs(grid - time_s[after - 1])) < 0.1
-    return np.stack([np.interp(grid, time_s, column) for column in rates.T], axis=1), near
-
-
-def find_offset(reference: Array, delayed: Array, valid: Flags) -> Offset | None:
-    """How much later `delayed` tells what `reference` tells, both (N, 3) on the GRID_HZ grid.
-
-    None where either hardly moves, or the best offset lies at the end of the range searched.
-    """
-    a, b = _band(reference, valid), _band(delayed, valid)
-    if not valid.any() or min(_rms(a[valid]), _rms(b[valid])) < MIN_RATE_RAD_S:
-        return None
-    curve = _correlations(a, b, valid)
-    peak = int(np.argmax(curve))
-    if peak in (0, len(curve) - 1):
-        return None
-    offset_s = _vertex_s(curve, peak)
-    thirds = _thirds(a, b, valid, peak)
-    spread = float(np.std(thirds)) if len(thirds) > 1 else MAX_SPREAD_S
-    return Offset(
-        offset_s=offset_s,
-        uncertainty_s=max(spread / np.sqrt(max(len(thirds), 1)), 0.25 / GRID_HZ),
-        correlation=float(curve[peak]),
-        peak_ratio=_peak_ratio(curve, peak),
-        thirds_s=tuple(t - offset_s for t in thirds),
-    )
-
-
-def _rms(rates: Array) -> float:
-    return float(np.sqrt(np.mean(np.sum(rates**2, axis=1))))
-
-
-def _band(signal: Array, valid: Flags) -> Array:
-    """(N, 3) within BAND_HZ, zero where not valid."""
-    from scipy.signal import butter, sosfiltfilt
-
-    mean = signal[valid].mean(axis=0) if valid.any() else 0.0
-    centred = np.where(valid[:, None], signal - mean, 0.0)
-    sections = butter(2, BAND_HZ, "bandpass", fs=GRID_HZ, output="sos")
-    padding = min(len(signal) - 1, int(GRID_HZ))
-    smooth = sosfiltfilt(sections, centred, axis=0, padlen=padding)
-    filtered: Array = np.where(valid[:, None], smooth, 0.0)
-    return filtered
-
-
-def _correlations(a: Array, b: Array, valid: Flags) -> Array:
-    """Correlation of a(t) with b(t + lag), in [0, 1], for every lag within MAX_OFFSET_S."""
-    reach = round(MAX_OFFSET_S * GRID_HZ)
-    known = valid.astype(np.float64)
-    power_a, power_b = np.sum(a**2, axis=1), np.sum(b**2, axis=1)
-    curve = np.zeros(2 * reach + 1)
-    for i, lag in enumerate(range(-reach, reach + 1)):
-        here = slice(max(0, -lag), len(a) - max(0, lag))
-        there = slice(max(0, lag), len(a) + min(0, lag))
-        power = np.dot(power_a[here], known[there]) * np.dot(power_b[there], known[here])
-        if power > 0:
-            shared = np.linalg.svd(a[here].T @ b[there], compute_uv=False).sum()
-            curve[i] = shared / np.sqrt(power)
-    return curve
-
-
-def _vertex_s(curve: Array, peak: int) -> float:
-    """Where the parabola through the peak and its neighbours is highest, as an offset."""
-    left, top, right = curve[peak - 1 : peak + 2]
-    bend = left - 2 * top + right
-    shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
-    return float((peak + shift - (len(curve) - 1) / 2) / GRID_HZ)
-
-
-def _peak_ratio(curve: Array, peak: int) -> float:
-    """The peak against the highest other local maximum (99 where there is none above zero)."""
-    inner = curve[1:-1]
-    local = np.flatnonzero((inner >= curve[:-2]) & (inner > curve[2:])) + 1
-    others = curve[local[local != peak]]
-    rival = float(others.max()) if len(others) else 0.0
-    return min(float(curve[peak]) / rival, 99.0) if rival > 0 else 99.0
-
-
-def _thirds(a: Array, b: Array, valid: Flags, peak: int) -> list[float]:
-    """The offset of each third in which the head moved, looked for near the peak of the whole."""
-    near = round(0.05 * GRID_HZ)
-    found = []
-    for part in np.array_split(np.arange(len(a)), 3):
-        if _rms(a[part]) < MIN_RATE_RAD_S:
-            continue
-        curve = _correlations(a[part], b[part], valid[part])
-        lowest = max(1, peak - near)
-        best = lowest + int(np.argmax(curve[lowest : min(len(curve) - 1, peak + near + 1)]))
-        if curve[best] >= MIN_CORRELATION:
-            found.append(_vertex_s(curve, best))
-    return found
-
-
 def _verdict(
     devices: dict[str, SourceClock],
     phone: SourceClock | None,
-    offset: Offset | None,
+    latency: Latency,
     alone: bool,
     notes: list[str],
 ) -> Verdict:
@@ -428,7 +285,7 @@ def _verdict(
             return "bad"
     if alone:
         return "good"
-    if offset is None:
+    if (offset := latency.offset) is None:
         return "doubtful"
     spread = max((abs(t) for t in offset.thirds_s), default=0.0)
     if spread > 3 * MAX_SPREAD_S:
@@ -439,6 +296,8 @@ def _verdict(
             f"the head's turning rates agree weakly (correlation {offset.correlation:.2f}, "
             f"peak ratio {offset.peak_ratio:.2f})"
         )
+        return "doubtful"
+    if latency.disagrees:
         return "doubtful"
     resets = sum(clock.resets for clock in clocks.values())
     return "good" if spread <= MAX_SPREAD_S and len(offset.thirds_s) and not resets else "doubtful"

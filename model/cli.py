@@ -146,19 +146,26 @@ def predict(
     out: Annotated[Path, typer.Option(help="FILE.npz or FILE.csv (Live Link).")],
     checkpoint: CheckpointOption = None,
     wearer: WearerOption = None,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="The phone's face, and this one in its gaps.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the face of a recorded take, as it would have been predicted live.
 
     Example: imusic predict takes/take-001 --out face.npz
     """
-    from model.predict import check_output, predict_take, write_prediction
+    from capture.recording import read_recording
+    from model.predict import check_output, predict_recording, with_camera, write_prediction
 
     check_output(out)
     loaded = load(checkpoint)
     known = _wearer(wearer, loaded)
+    recording = read_recording(take)
     with bar("predict") as report:
-        prediction = predict_take(take, loaded, report, known)
+        prediction = predict_recording(recording, loaded, report, known)
+    if hybrid:
+        prediction = with_camera(prediction, recording)
     write_prediction(prediction, out)
     if prediction.note:
         typer.echo(f"imusic: note: {prediction.note}", err=True)
@@ -270,6 +277,9 @@ def live(
         list[str] | None,
         typer.Option(help="Also drive this, as vmc://127.0.0.1:39539; may be repeated."),
     ] = None,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="The phone's face while it sees one.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the face of a rig over ZeroMQ at 60 Hz, and drive avatars with it, until Ctrl-C.
@@ -306,7 +316,9 @@ def live(
     known = _wearer(wearer, loaded)
     worn = read_rig(rig)
     sinks = sinks_from(sink or (), worn.sinks)
-    result = asyncio.run(run(worn, loaded, record, seconds, tell, known, notify, sinks))
+    result = asyncio.run(
+        run(worn, loaded, record, seconds, tell, known, notify, sinks, hybrid=hybrid)
+    )
     _say_live(result, as_json)
 
 

@@ -39,6 +39,7 @@ from firmware_host.supervisor import DeviceLink, RigLinks
 from firmware_host.transports.replay import ReplayTransport
 from model.checkpoint import Checkpoint, select_slots
 from model.driving import Driver
+from model.hybrid import PHONE_LATENCY_S, Hybrid
 from model.network import open_network
 from model.predict import opening_of
 from model.predictor import Opening, Predictor
@@ -70,6 +71,7 @@ class LiveFace:
     Args:
         recorded: a take is recorded as well; the face rests until `take_began` says when it opens.
         wearer: the profile of who wears the sensors; None of a stranger.
+        hybrid: what the phone sees comes first (`see`).
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class LiveFace:
         out: Broadcast,
         recorded: bool = False,
         wearer: Wearer | None = None,
+        hybrid: bool = False,
     ) -> None:
         select_slots(checkpoint.layout, rig.sensor_layout)  # refuse now, not in the first second
         rig.check_assigned()
@@ -100,6 +103,7 @@ class LiveFace:
         self._worn: tuple[str, ...] = ()
         self._knowable = np.zeros(len(ARKIT_NAMES), np.float32)
         self._is_open = False
+        self._hybrid = Hybrid() if hybrid else None
         self.counts = LiveCounts()
         if rig.devices:
             self._begin(rig.sensor_layout, [_slots(device) for device in rig.devices])
@@ -123,6 +127,13 @@ class LiveFace:
             self._out.event("gap", samples=event.count)
         elif isinstance(event, Garbage):
             self.counts.garbage_bytes += event.count
+
+    def see(self, face: PhoneFace) -> None:
+        """Take what the phone sees."""
+        self._out.see(face)
+        if self._hybrid is not None and face.weights is not None:
+            latency_ns = round(PHONE_LATENCY_S * NS_PER_S)
+            self._hybrid.see(face.arrival_ns - latency_ns, face.weights)
 
     def play(self, take: Take) -> None:
         """What comes is a take of several devices, and not what the rig says."""
@@ -166,6 +177,9 @@ class LiveFace:
 
     def _send(self, frame: BlendshapeFrame, newest_ns: int) -> None:
         trusted = self._knowable * np.float32(frame.confidence)
+        if self._hybrid is not None:
+            frame = self._hybrid.fuse(frame)
+            trusted = np.where(self._hybrid.fresh(frame.time_ns), np.float32(1.0), trusted)
         self._out.face(replace(frame, shape_confidence=trusted), newest_ns)
         self.counts.published += 1
         self.counts.confidence = frame.confidence
@@ -207,6 +221,7 @@ async def live(
     wearer: Wearer | None = None,
     on_notice: Callable[[Notice], None] | None = None,
     sinks: Sequence[SinkConfig] = (),
+    hybrid: bool = False,
 ) -> LiveResult:
     """Drive a face until a device says that it ends, `duration_s` is over, or Ctrl-C.
 
@@ -219,6 +234,7 @@ async def live(
         wearer: the profile of who wears the sensors; None of a stranger.
         on_notice: called when something happens to a device: lost, refused, back.
         sinks: programs and files to serve besides publishing (`capture.sinks.config.sinks_from`).
+        hybrid: publish what the phone sees while it sees a face, and what is felt in its gaps.
 
     Raises:
         ImusicError: a sink's file could not be written.
@@ -233,9 +249,9 @@ async def live(
         raise ConfigError(
             f"{url}: a replay is not recorded again", "leave out --record: the take exists"
         )
-    _check_other(rig, sinks, replayed)
+    _check_phone(rig, replayed, sinks, hybrid)
     with Broadcast(rig.name, rig.publish, sinks) as out:
-        face = LiveFace(rig, checkpoint, out, record_to is not None, wearer)
+        face = LiveFace(rig, checkpoint, out, record_to is not None, wearer, hybrid)
         out.event("started")
 
         def notice(told: Notice) -> None:
@@ -247,7 +263,7 @@ async def live(
         if replayed:
             await _replay(rig, face, duration_s)
         elif record_to is None:
-            listening = _listen_and_look(rig, face, notice, out if _wants_other(sinks) else None)
+            listening = _listen_and_look(rig, face, notice, hybrid or _wants_other(sinks))
             await _beside_ticks(face, on_counts, listening, duration_s)
         else:
             take = await _beside_recording(rig, face, out, record_to, duration_s, on_counts, notice)
@@ -278,7 +294,7 @@ async def _beside_recording(
         stop,
         on_take=began,
         on_notice=notice,
-        on_face=out.see,
+        on_face=face.see,
     )
     return await _beside_ticks(face, on_counts, recording, stop=stop)
 
@@ -288,24 +304,28 @@ def _wants_other(sinks: Sequence[SinkConfig]) -> bool:
     return any(sink.shaping.unfelt == "other" for sink in sinks)
 
 
-def _check_other(rig: Rig, sinks: Sequence[SinkConfig], replayed: bool) -> None:
-    if _wants_other(sinks) and (rig.phone is None or replayed):
-        why = "a replay has no phone" if replayed else "the rig has no [phone]"
+def _check_phone(rig: Rig, replayed: bool, sinks: Sequence[SinkConfig], hybrid: bool) -> None:
+    if rig.phone is not None and not replayed:
+        return
+    why = "a replay has no phone" if replayed else "the rig has no [phone]"
+    if hybrid:
+        raise ConfigError(f"--hybrid wants a phone, and {why}", "leave it out, or add a phone")
+    if _wants_other(sinks):
         raise ConfigError(
             f'a sink wants unfelt = "other", and {why}', 'use unfelt = "idle", or add a phone'
         )
 
 
 async def _listen_and_look(
-    rig: Rig, face: LiveFace, notice: Callable[[Notice], None], out: Broadcast | None
+    rig: Rig, face: LiveFace, notice: Callable[[Notice], None], looks: bool
 ) -> None:
-    """Listen to devices and, for `out`, to the phone; the phone may come and go."""
-    if out is None or rig.phone is None:
+    """Listen to devices and, where asked, to the phone; the phone may come and go."""
+    if not looks or rig.phone is None:
         await _listen(rig, face, notice)
         return
     read = decoder(rig.phone)
     async with PhoneSource(rig.phone) as source:
-        looking = asyncio.create_task(_look(source, read, out))
+        looking = asyncio.create_task(_look(source, read, face))
         try:
             await _listen(rig, face, notice)
         finally:
@@ -313,11 +333,11 @@ async def _listen_and_look(
             await asyncio.gather(looking, return_exceptions=True)
 
 
-async def _look(source: PhoneSource, read: Decoder, out: Broadcast) -> None:
+async def _look(source: PhoneSource, read: Decoder, face: LiveFace) -> None:
     async for data, arrival_ns in source:
         for found in read.receive(data, arrival_ns):
             if isinstance(found, PhoneFace):
-                out.see(found)
+                face.see(found)
 
 
 async def _beside_ticks(

@@ -1,7 +1,7 @@
 """`imusic predict`: the live predictor over a recorded take, into NPZ or Live Link CSV."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from capture.blendshapes import ARKIT_NAMES
 from capture.outputs import require_writable, whole_file
 from capture.recording import Recording, read_recording
-from capture.sync import align
+from capture.sync import align, aligned_faces
 from capture.take import Take
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.samples import Floats
 from model.checkpoint import Checkpoint
 from model.driving import drive
+from model.hybrid import repaired
 from model.network import open_network
 from model.predictor import SETTLED_S, Opening, Predictor
 from model.wearer import Wearer
@@ -107,6 +108,26 @@ def predict_recording(
         confidence=confidence,
         note=_why_still(recording, confidence),
     )
+
+
+def with_camera(prediction: Prediction, recording: Recording) -> Prediction:
+    """The face that the phone saw, and in its gaps the predicted one (`model.hybrid`).
+
+    Raises:
+        DataError: the take has no faces.
+    """
+    if not recording.faces.tracked.any():
+        raise DataError(
+            f"take {recording.take.name!r} holds no tracked face of a phone",
+            "without one, predict from the sensors alone: leave out --hybrid",
+        )
+    alignment = align(recording)
+    seen_s, seen, _, _ = aligned_faces(recording, alignment)
+    time_s = (prediction.host_ns - alignment.origin_ns) / 1e9
+    weights, tracked = repaired(time_s, prediction.weights, seen_s, seen)
+    confidence = np.where(tracked, np.float32(1.0), prediction.confidence)
+    note = "" if tracked.any() else prediction.note
+    return replace(prediction, weights=weights, confidence=confidence, note=note)
 
 
 def _why_still(recording: Recording, confidence: Floats) -> str:

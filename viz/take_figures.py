@@ -256,7 +256,12 @@ def sync_page(recording: Recording, alignment: Alignment) -> Page:
         axes.curve(1e3 * offset_s, height, SERIES[0], 1.6)
         axes.frame()
         _mark_offsets(axes, alignment)
-        entries = [("agreement", SERIES[0]), ("found", INK), ("in thirds", SERIES[1])]
+        entries = [
+            ("agreement", SERIES[0]),
+            ("found", INK),
+            ("in thirds", SERIES[1]),
+            ("by the jaw", SERIES[2]),
+        ]
         legend(page, WIDE - RIGHT, 24, entries)
     for number, note in enumerate(notes):
         page.add(Text(left, HEAD + high + 62 + 18 * number, f"· {note}", SMALL + 1, INK))
@@ -269,4 +274,6 @@ def _mark_offsets(axes: Axes, alignment: Alignment) -> None:
     found = 1e3 * alignment.phone_latency_s
     for third in alignment.thirds_s:
         axes.upright(found + 1e3 * third, SERIES[1])
+    if alignment.jaw_s is not None:
+        axes.upright(1e3 * alignment.jaw_s, SERIES[2])
     axes.upright(found, INK, f"{found:.1f} ms", dashed=False)

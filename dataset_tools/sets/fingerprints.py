@@ -6,7 +6,6 @@ many such triples at one offset in time, other takes a few, at any offset (Wang,
 Strength Audio Search Algorithm", ISMIR 2003).
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -31,6 +30,8 @@ _DISTANCE = 3  # ticks that count as one
 _NEXT = 4  # peaks that are put together with each
 _MAX_SPAN = 2 * TICK_HZ
 _OFFSET = 12  # ticks of offset that count as the same
+_OFFSET_BITS = 20  # of offsets up to 29 hours
+_COMMON = 50  # triples that more have than this
 # Share of the shorter take's triples at one offset, and their number. Other minutes of one person
 # share less than 2 %, of virtual people who hardly move 7 %; copies that were cut, scaled, halved
 # in rate and made noisy 14 to 55 % where the face is lively (docs/dataset.md).
@@ -81,22 +82,47 @@ def _peaks(column: Array) -> NDArray[np.intp]:
 
 def same_minutes(prints: Mapping[int, Fingerprint]) -> list[tuple[int, int, float]]:
     """Pairs of sequences that share minutes, with the share of the shorter one's triples."""
-    met: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for number in sorted(prints):
-        seen = prints[number]
-        for triple, tick in zip(seen.triples.tolist(), seen.ticks.tolist(), strict=True):
-            met[triple].append((number, tick))
-    votes: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
-    for places in met.values():
-        if len(places) > 50:  # what everybody does says nothing
-            continue
-        for (one, tick), (other, later) in combinations(places, 2):
-            if one != other:
-                votes[one, other][(later - tick) // _OFFSET] += 1
-    found = []
-    for (one, other), offsets in votes.items():
-        best = max(count + offsets[offset + 1] for offset, count in offsets.items())
-        share = best / max(min(len(prints[one]), len(prints[other])), 1)
-        if best >= SAME_TRIPLES and share >= SAME_SHARE:
-            found.append((one, other, min(share, 1.0)))
-    return sorted(found)
+    numbers = sorted(prints)
+    sizes = [len(prints[number]) for number in numbers]
+    if not sum(sizes):
+        return []
+    triple = np.concatenate([prints[number].triples for number in numbers])
+    tick = np.concatenate([prints[number].ticks for number in numbers])
+    owner = np.repeat(np.arange(len(numbers)), sizes)
+    order = np.lexsort((tick, owner, triple))
+    votes, counts = _votes(triple[order], tick[order], owner[order], len(numbers))
+    # Offsets are cut into bins: what two copies agree on may lie astride of two.
+    after = np.searchsorted(votes, votes + 1)
+    follows = votes[np.minimum(after, len(votes) - 1)] == votes + 1
+    best = counts + np.where(follows, counts[np.minimum(after, len(counts) - 1)], 0)
+    found: dict[tuple[int, int], float] = {}
+    for k in np.flatnonzero(best >= SAME_TRIPLES).tolist():
+        one, other = divmod(int(votes[k]) >> _OFFSET_BITS, len(numbers))
+        share = float(best[k]) / min(sizes[one], sizes[other])
+        if share >= SAME_SHARE:
+            pair = (numbers[one], numbers[other])
+            found[pair] = max(found.get(pair, 0.0), min(share, 1.0))
+    return [(*pair, share) for pair, share in sorted(found.items())]
+
+
+def _votes(
+    triple: NDArray[np.int64], tick: NDArray[np.int64], owner: NDArray[np.int64], owners: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sorted votes (pair of owners, offset in time) and how often each was given.
+
+    The arrays (K,) are sorted by triple, then owner, then tick.
+    """
+    count = np.unique(triple, return_counts=True)[1]
+    size = np.repeat(count, count)
+    kept = (size > 1) & (size <= _COMMON)  # what everybody does says nothing
+    triple, tick, owner = triple[kept], tick[kept], owner[kept]
+    given = [np.zeros(0, np.int64)]
+    for apart in range(1, _COMMON):
+        same = np.flatnonzero(triple[apart:] == triple[:-apart])
+        if not len(same):
+            break
+        one, other = owner[same], owner[same + apart]
+        offset = (tick[same + apart] - tick[same]) // _OFFSET + (1 << (_OFFSET_BITS - 1))
+        vote = ((one * owners + other) << _OFFSET_BITS) + offset
+        given.append(vote[one != other])
+    return np.unique(np.concatenate(given), return_counts=True)

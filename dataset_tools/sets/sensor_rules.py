@@ -22,6 +22,7 @@ SILENT_S = 0.5
 RANGES_M_S2 = GRAVITY_M_S2 * np.array([2.0, 4.0, 8.0, 16.0, 30.0])
 RANGES_RAD_S = np.radians([125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0])
 CLIPPED_READINGS = 3
+FEWEST_STUCK = 10  # where the rate is low
 # Sensors are good to 60 mg; what is further off is another unit or range (docs/sensing.md).
 GRAVITY_OFF = 0.15
 # As `imusic import samples`: no head turns faster, nor does one rest that turns like this.
@@ -109,16 +110,20 @@ def _silent(seen: Seen, slot: str, when: str, what: str) -> Finding:
 def stuck_slots(seen: Seen) -> Iterator[Finding]:
     """A slot that repeats itself exactly: real sensors have noise."""
     samples = seen.sequence.samples
+    bits = seen.readings.view(
+        np.int32
+    )  # what was never heard is equal too, of such as lack a sensor
     for index, slot in enumerate(seen.layout.names):
         kept = seen.heard[:, index]
-        readings, time_s = seen.readings[kept, index], samples.time_ns[kept] / NS_PER_S
-        if len(readings) < 2:
+        readings = bits[:, index] if kept.all() else bits[kept, index]
+        # Most sensors differ in the first axis already.
+        if np.count_nonzero(readings[1:, 0] == readings[:-1, 0]) < FEWEST_STUCK:
             continue
-        known = np.isfinite(readings[1:])
-        same = ((readings[1:] == readings[:-1]) | ~known).all(axis=1) & known.any(axis=1)
+        time_s = samples.time_ns[kept] / NS_PER_S
+        same = (readings[1:] == readings[:-1]).all(axis=1)
         for start, end in runs(same):
             length_s = time_s[end] - time_s[start]
-            if length_s >= STUCK_S and end - start >= 10:
+            if length_s >= STUCK_S and end - start >= FEWEST_STUCK:
                 yield Finding(
                     "stuck_slot",
                     "fail",
@@ -135,13 +140,15 @@ def clipped_slots(seen: Seen) -> Iterator[Finding]:
         ("accel", RANGES_M_S2, slice(0, 3)),
         ("gyro", RANGES_RAD_S, slice(3, 6)),
     ):
-        values = np.abs(seen.readings[..., columns])
+        values = seen.readings[..., columns]
         if not values.size:
             continue
-        top = np.fmax.reduce(values, axis=0, initial=0.0)  # (S, 3)
+        high, low = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
+        top = np.nan_to_num(np.fmax(high, -low))  # (S, 3)
         near = np.abs(top[..., None] / ranges - 1.0).min(axis=-1) < 0.002
         for slot, axis in np.argwhere(near):
-            count = int(np.count_nonzero(values[:, slot, axis] >= top[slot, axis] * 0.9995))
+            far = np.abs(values[:, slot, axis]) >= top[slot, axis] * 0.9995
+            count = int(np.count_nonzero(far))
             if count >= CLIPPED_READINGS:
                 yield Finding(
                     "clipped_slot",

@@ -18,6 +18,7 @@ import pytest
 import zmq
 
 from capture.arkit_source import LiveLinkSender
+from capture.blendshapes import INDEX
 from capture.daemon import record
 from capture.livelink import packet_at
 from capture.recording import read_recording
@@ -117,6 +118,57 @@ def test_a_phone_that_comes_late_moves_the_opening_of_face_and_take_alike(cable,
         np.stack([frame.quat_world_from_head for frame in frames])[here],
         offline.quat_world_from_head[there],
     )
+
+
+async def show(port: int, jaw: float, stop: asyncio.Event) -> None:
+    """A phone that sees the same face until it is told to stop."""
+    weights = np.zeros(52)
+    weights[INDEX["jawOpen"]] = jaw
+    with LiveLinkSender("127.0.0.1", port) as sender:
+        for frame in range(6000):
+            sender.send(packet_at(40_000.0 + frame / 60, weights, np.zeros(3)))
+            await asyncio.sleep(1 / 60)
+            if stop.is_set():
+                return
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_hybrid_face_is_the_phones_and_goes_on_without_it(cable, tmp_path: Path, recorded):
+    master, path = cable
+    phone = free_port(socket.SOCK_DGRAM)
+    rig, checkpoint = rig_at(path, phone), load_checkpoint()
+    covered = asyncio.Event()
+
+    async def play():
+        hub = asyncio.create_task(run_hub(restless_hub(8.0), master))
+        shown = asyncio.create_task(show(phone, 0.75, covered))
+        asyncio.get_running_loop().call_later(5.0, covered.set)
+        result = await live(rig, checkpoint, tmp_path if recorded else None, hybrid=True)
+        await asyncio.gather(hub, shown)
+        return result
+
+    with subscribed(rig) as sub:
+        result = asyncio.run(play())
+        frames = []
+        while sub.poll(200):
+            frames.append(frame_from_message(decode(sub.recv())))
+    jaw = np.array([frame.weights[INDEX["jawOpen"]] for frame in frames])
+    known = np.array([frame.shape_confidence[INDEX["jawOpen"]] for frame in frames])
+    seen = known == 1.0
+    assert seen.sum() > 100
+    assert np.abs(jaw[seen] - 0.75).min() < 0.01
+    lost = len(seen) - int(np.argmax(seen[::-1]))  # the first frame after the phone's last
+    assert 0 < lost < len(seen)
+    assert np.abs(np.diff(jaw[lost - 5 : lost + 5])).max() < 0.1
+    if recorded:
+        assert result.take is not None
+        assert len(read_recording(result.take.folder).faces) > 100
+
+
+def test_hybrid_wants_a_phone(cable):
+    _, path = cable
+    with pytest.raises(ConfigError, match="hybrid wants a phone, and the rig has no"):
+        asyncio.run(live(rig_at(path), load_checkpoint(), hybrid=True))
 
 
 @pytest.mark.parametrize("recorded", [True, False])

@@ -18,7 +18,7 @@ from capture.recording import read_recording
 from capture.take import read_take, write_take
 from dataset_tools.manifest import read_manifest
 from dataset_tools.sets.build import build
-from dataset_tools.sets.executors import Here, Processes
+from dataset_tools.sets.executors import Here, Processes, Ray
 from dataset_tools.sets.locks import only_writer
 from dataset_tools.sets.tables import read_faces, read_samples, read_sequence
 from dataset_tools.sets.versions import BUILDING, version_folder, versions
@@ -80,6 +80,14 @@ def test_the_same_takes_give_the_same_bytes_wherever_they_are_built(make_take, t
     takes = [make_take(f"take-{n}", n) for n in range(3)]
     first = build(takes, tmp_path / "a", here)
     second = build(takes[::-1], tmp_path / "b", lambda _: Processes(2))
+    assert bytes_of(first.version) == bytes_of(second.version)
+
+
+def test_ray_builds_the_same_bytes(make_take, tmp_path):
+    pytest.importorskip("ray")
+    takes = [make_take(f"take-{n}", n) for n in range(3)]
+    first = build(takes, tmp_path / "a", here)
+    second = build(takes, tmp_path / "b", lambda _: Ray(2))
     assert bytes_of(first.version) == bytes_of(second.version)
 
 
