@@ -5,6 +5,7 @@ damage costs the chunks it hits and no more. What fails its checksum is left out
 read back before anything is called saved, and the old one is kept beside it.
 """
 
+import contextlib
 import os
 import struct
 from collections import Counter
@@ -21,6 +22,7 @@ from capture import schemas
 from capture.channels import (
     FACE,
     HEALTH,
+    MARKERS,
     PHONE_RAW,
     message_types,
     open_channels,
@@ -28,6 +30,7 @@ from capture.channels import (
     topics_of,
 )
 from capture.counting import add, count_health
+from capture.guided import performed, script_from_dict, segments_of
 from capture.rebuild import rebuilt_take
 from capture.take import (
     DATA_FILE,
@@ -42,7 +45,7 @@ from capture.take import (
 from capture.take_writer import CHUNK_BYTES
 from firmware_host import mcap_chunks
 from firmware_host.clock import NS_PER_S
-from firmware_host.errors import DataError
+from firmware_host.errors import ConfigError, DataError
 from firmware_host.transports.replay import mapped
 
 _CODEC = struct.pack("<I", 4) + b"zstd"
@@ -80,7 +83,7 @@ class _Tally:
     """What a rescue found, as it goes.
 
     counts: messages by topic. kept: what `counts` of `take.toml` says, as `TakeWriter` counts it.
-    blocks: the newest of each device.
+    blocks: the newest of each device. markers: times and labels.
     """
 
     devices: tuple[TakeDevice, ...]
@@ -90,6 +93,8 @@ class _Tally:
     first_ns: int = 0
     last_ns: int = 0
     lost_ns: list[tuple[int, int | None]] = field(default_factory=list)
+    markers: list[tuple[int, str]] = field(default_factory=list)
+    first_sample_ns: int | None = None
 
     def add(self, topic: str, time_ns: int) -> None:
         self.counts[topic] += 1
@@ -106,6 +111,8 @@ class _Tally:
             self._add("samples", 1, name)
             self._add("blocks", int(record.sequence != self.blocks.get(name)), name)
             self.blocks[name] = record.sequence
+            if self.first_sample_ns is None:
+                self.first_sample_ns = record.log_time_ns
         elif topic == PHONE_RAW:
             self.kept["datagrams"] += 1
         elif topic == FACE:
@@ -115,6 +122,9 @@ class _Tally:
         elif topic == HEALTH:
             facts = msgspec.json.decode(record.payload, type=dict[str, Any])
             count_health(self.kept, facts, len(self.devices) > 1)
+        elif topic == MARKERS:
+            label = msgspec.json.decode(record.payload, type=dict[str, str])["label"]
+            self.markers.append((record.log_time_ns, label))
 
     @property
     def samples(self) -> int:
@@ -237,8 +247,17 @@ def _settle(folder: Path, take: Take, tally: _Tally) -> RecoveryReport:
 
 def _mark(folder: Path, take: Take, tally: _Tally) -> None:
     """Say in `take.toml` what is there now; what the writer once counted may be lost."""
-    counts = dict(tally.kept)
-    write_take(msgspec.structs.replace(take, state="recovered", counts=counts), folder)
+    changes: dict[str, Any] = {
+        "state": "recovered",
+        "counts": dict(tally.kept),
+        "segments": take.segments,
+    }
+    if take.guide and tally.first_sample_ns is not None:  # its segments come at the end only
+        with contextlib.suppress(ConfigError):
+            script = script_from_dict(take.guide)
+            steps = performed(script, tally.markers, tally.first_sample_ns)
+            changes["segments"] = segments_of(steps)
+    write_take(msgspec.structs.replace(take, **changes), folder)
 
 
 def _rescue(path: Path, part: Path, take: Take) -> _Tally:

@@ -12,8 +12,9 @@ import pytest
 
 from capture.guided import performed, script_from_dict
 from capture.recording import read_recording
+from capture.recover import Outcome, recover
 from capture.sync import align
-from capture.take import read_take
+from capture.take import DATA_FILE, read_take
 from model.predict import opening_of
 
 pytestmark = pytest.mark.integration
@@ -146,6 +147,21 @@ def test_a_session_that_is_ended_early_keeps_its_take_and_says_how_far_it_came(r
     take = read_take(rig.parent / "takes" / "short-001")
     assert take.state == "complete"
     assert [s.label for s in take.segments] == ["rest", "routine"]
+
+
+def test_a_guided_session_that_was_killed_keeps_its_labels(rig, terminal):
+    with guiding(rig, stdin=terminal.theirs, stderr=terminal.theirs) as process:
+        folder = rig.parent / "takes" / "short-001"
+        wait_for(lambda: "Open now." in terminal.text, "the jaw")
+        began = (folder / DATA_FILE).stat().st_size
+        wait_for(lambda: (folder / DATA_FILE).stat().st_size > began + 20_000, "the disk")
+        process.kill()
+        process.wait(PATIENCE_S)
+    assert read_take(folder).state == "recording"
+    assert recover(folder).outcome in (Outcome.WHOLE, Outcome.LOSSY)
+    take = read_take(folder)
+    assert [s.label for s in take.segments] == ["rest", "routine", "smile"]
+    assert take.segment("rest").start_s == pytest.approx(3.0, abs=0.5)
 
 
 def test_a_program_may_guide_line_by_line(rig):
