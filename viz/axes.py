@@ -74,7 +74,7 @@ def envelope(x: Array, y: Array, columns: int) -> tuple[Array, Array, Array]:
 
 
 def thinned(x: Array, y: Array, most: int = MOST_DOTS) -> NDArray[np.int64]:
-    """Which of (N,) dots to draw, about `most`: an even choice, and the highest of every stretch."""
+    """Which of (N,) dots to draw, about `most`: an even choice, and the highest of stretches."""
     if len(x) <= most:
         return np.arange(len(x))
     even = np.arange(0, len(x), -(-len(x) // most))
