@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from trials import PARTS, PEOPLE, STEPS, Trial, run
 from capture.take import software
 from dataset_tools.processes import end_with_parent
 from dataset_tools.recordings import read_sources
-from firmware_host.errors import ConfigError, ImusicError
+from firmware_host.errors import ConfigError, EnvironmentMissing, ImusicError
 from model.checkpoint import SHIPPED, load_checkpoint
 from model.figures import Figures, Row, summarised
 from model.figures_tables import ENROLLED, OURS, REDONNED, tables
@@ -153,6 +154,11 @@ def finished(trials: list[Trial], asked: argparse.Namespace) -> dict[Trial, list
             done[trial], seconds = future.result()
             _keep(asked.cache, trial, done[trial])
             sys.stderr.write(f"{pace.after(trial, seconds)}\n")
+    except BrokenProcessPool as error:
+        raise EnvironmentMissing(
+            "a worker was killed, perhaps for want of memory",
+            "run it again with the same --cache, perhaps with fewer --workers",
+        ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return done
@@ -191,7 +197,7 @@ def _keep(cache: Path | None, trial: Trial, rows: list[Row]) -> None:
 def end_with(error: ImusicError) -> int:
     """Say what is wrong and what to do about it."""
     sys.stderr.write(f"figures: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-    return 2
+    return 3 if isinstance(error, EnvironmentMissing) else 2
 
 
 class _Pace:

@@ -45,6 +45,10 @@ def record(
     phone_records: Annotated[
         bool, typer.Option("--phone-records", help="Let Live Link Face record too.")
     ] = False,
+    console: Annotated[
+        bool, typer.Option("--console", help="Show it in a browser, at --console-port.")
+    ] = False,
+    console_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the page.")] = 8790,
 ) -> None:
     """Record every source of a rig into a new take. Ctrl-C is the normal end.
 
@@ -56,7 +60,11 @@ def record(
     """
     from capture.outputs import require_writable_folder
     from capture.record_options import RecordOptions
-    from capture.record_verb import record_on_terminal, with_phone_recording
+    from capture.record_verb import (
+        record_on_terminal,
+        require_console,
+        with_phone_recording,
+    )
     from firmware_host.rig import read_rig
 
     options = RecordOptions(slate=slate, armed=arm, preroll_s=preroll)
@@ -66,7 +74,10 @@ def record(
     require_writable_folder(out)
     if recorded.unserved:
         typer.echo(f"imusic: note: nobody serves {', '.join(recorded.unserved)}", err=True)
-    result = record_on_terminal(recorded, out, seconds, allow_missing or (), start_timeout, options)
+    port = require_console(console_port) if console else None
+    result = record_on_terminal(
+        recorded, out, seconds, allow_missing or (), start_timeout, options, port
+    )
     if result is None:
         raise typer.Exit(INTERRUPTED)
     _tell_result(result)

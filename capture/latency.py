@@ -21,6 +21,7 @@ from capture.offsets import (
     MAX_SPREAD_S,
     MIN_CORRELATION,
     Offset,
+    agreement,
     combined,
     find_offset,
 )
@@ -115,6 +116,17 @@ def phone_latency(
     disagrees = _disagree(head, jaw, gestures, notes)
     offset = combined([one for one in (head, jaw) if one is not None])
     return Latency(offset, _seconds(head), _seconds(jaw), gestures, disagrees)
+
+
+def head_agreement(reference: Rates, face_s: Times, faces: FaceTrack) -> tuple[Array, Array] | None:
+    """(L,) offsets in s, and (L,) how well the head turns alike for sensor and phone at each.
+
+    None where there is nothing to compare.
+    """
+    signals = _signals(reference, reference, face_s, faces, [])
+    if signals is None or not signals.head_valid.any():
+        return None
+    return agreement(signals.head, signals.seen, signals.head_valid)
 
 
 def _seconds(offset: Offset | None) -> float | None:

@@ -77,6 +77,13 @@ def find_offset(
     )
 
 
+def agreement(reference: Array, delayed: Array, valid: Flags) -> tuple[Array, Array]:
+    """(L,) offsets in s, and (L,) how well two signals on the grid agree at each, from 0 to 1."""
+    curve = _correlations(_band(reference, valid), _band(delayed, valid), valid)
+    lags = np.arange(len(curve), dtype=np.float64) - (len(curve) - 1) / 2
+    return np.asarray(lags / GRID_HZ, np.float64), curve
+
+
 def _rms(rates: Array) -> float:
     return float(np.sqrt(np.mean(np.sum(rates**2, axis=1))))
 

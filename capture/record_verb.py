@@ -1,12 +1,14 @@
 """`imusic record` on a terminal: status on the screen, keys for markers, the account at the end."""
 
 import asyncio
+import contextlib
 import io
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 import msgspec
 from rich.console import Console
@@ -15,12 +17,15 @@ from rich.live import Live
 from capture.operating import KEYS_HINT, START_HINT
 from capture.operator_input import operator_input
 from capture.record_options import Control, RecordOptions
-from capture.record_status import RecordResult
+from capture.record_status import Notice, RecordResult, RecordStatus
 from capture.screens import Screen
 from capture.status_lines import notice_lines, status_lines
-from firmware_host.errors import ConfigError
+from firmware_host.errors import ConfigError, EnvironmentMissing
 from firmware_host.phone_rig import PhoneRemoteConfig
 from firmware_host.rig import Rig
+
+if TYPE_CHECKING:
+    from capture.record_link import RecordLink
 
 
 def with_phone_recording(rig: Rig) -> Rig:
@@ -48,23 +53,18 @@ def record_on_terminal(
     allow_missing: Collection[str],
     start_timeout_s: float,
     options: RecordOptions,
+    console_port: int | None = None,
 ) -> RecordResult | None:
     """Record, showing how it goes; keys and lines of the operator are obeyed meanwhile.
 
-    The screen has a thread of its own: a terminal that is paused never holds up the take.
+    The screen has a thread of its own: a terminal that is paused never holds up the take. With
+    `console_port` a page shows the same, served by another process.
     """
     from capture import daemon
 
     control = Control()
     console = Console(file=own_stderr())
-    # Redirected, whatever else is printed would wait for this screen.
-    live = Live(
-        console=console,
-        transient=True,
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+    live = _live(console)
 
     def show(status: str) -> None:
         live.update(status, refresh=True)
@@ -72,8 +72,23 @@ def record_on_terminal(
     def say(lines: str) -> None:
         console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
-    with operator_input(control.say) as is_heard, Screen(show, say, live) as screen:
+    with (
+        operator_input(control.say) as is_heard,
+        Screen(show, say, live) as screen,
+        _page(rig, control, console_port, screen) as page,
+    ):
         keys = _keys(options) if is_heard and console.is_terminal else ""
+
+        def on_status(status: RecordStatus) -> None:
+            screen.show(status_lines(status) + keys)
+            if page is not None:
+                page.status(status)
+
+        def on_notice(notice: Notice) -> None:
+            screen.say("\n".join(notice_lines(notice)))
+            if page is not None:
+                page.notice(notice)
+
         return asyncio.run(
             daemon.record(
                 rig,
@@ -81,12 +96,46 @@ def record_on_terminal(
                 seconds,
                 allow_missing=allow_missing,
                 start_timeout_s=start_timeout_s,
-                on_status=lambda status: screen.show(status_lines(status) + keys),
-                on_notice=lambda notice: screen.say("\n".join(notice_lines(notice))),
+                on_status=on_status,
+                on_notice=on_notice,
+                on_face=None if page is None else page.face,
                 options=options,
                 control=control,
             )
         )
+
+
+def _live(console: Console) -> Live:
+    return Live(
+        console=console,
+        transient=True,
+        auto_refresh=False,
+        # Redirected, whatever else is printed would wait for this screen.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def require_console(port: int) -> int:
+    """The port. Raises EnvironmentMissing where the page could not be served."""
+    if find_spec("nicegui") is None:
+        raise EnvironmentMissing("the console needs NiceGUI", "pip install 'imusic[web]'")
+    return port
+
+
+@contextlib.contextmanager
+def _page(
+    rig: Rig, control: Control, port: int | None, screen: Screen
+) -> "Iterator[RecordLink | None]":
+    """What a console is served by, and the console itself; None where none is wanted."""
+    if port is None:
+        yield None
+        return
+    from capture.record_link import RecordLink, console_process
+
+    with RecordLink(rig, control) as link, console_process(link.addresses, port):
+        screen.say(f"imusic: the console is at http://127.0.0.1:{port}")
+        yield link
 
 
 def own_stderr() -> TextIO:

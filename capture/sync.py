@@ -18,7 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.face_holes import never_sent, whole_faces
-from capture.latency import CHIN, Gesture, Latency, gyro_rates, phone_latency
+from capture.latency import (
+    CHIN,
+    Gesture,
+    Latency,
+    gyro_rates,
+    head_agreement,
+    phone_latency,
+)
 from capture.offsets import MAX_SPREAD_S, MIN_CORRELATION
 from capture.recording import DeviceTrack, FaceTrack, Recording
 from capture.source_clock import SourceClock, fit_source, proven_by
@@ -219,6 +226,22 @@ def _latency(recording: Recording, clocks: Clocks, phone: SourceClock, notes: li
         recording.faces,
         recording.take.segments,
         notes,
+    )
+
+
+def offset_curve(recording: Recording, alignment: Alignment) -> tuple[Times, Array] | None:
+    """(L,) offsets of the phone in s, and (L,) how well the head's turning agrees at each.
+
+    None where there is nothing to compare.
+    """
+    if alignment.phone is None or len(recording) < 2:
+        return None
+    clocks = [alignment.clocks.get(track.name) for track in recording.tracks]
+    reference = recording.take.sensor_layout.reference_index
+    return head_agreement(
+        _slot_rates(recording, clocks, alignment.origin_ns, reference),
+        _since(_face_ns(recording.faces, alignment.phone), alignment.origin_ns),
+        recording.faces,
     )
 
 

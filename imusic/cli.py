@@ -74,6 +74,8 @@ VERBS: dict[str, Verb] = {
     "export": Verb("model.cli", "Model", "Turn a checkpoint into a network that needs no torch."),
     "render": Verb("viz.render_cli", "See", "Draw blendshapes on a head: pictures and video."),
     "view": Verb("viz.view_cli", "See", "Show faces in a window, live or from files."),
+    "console": Verb("viz.console_cli", "See", "Show a recording or a live face in a browser."),
+    "plot": Verb("viz.plot_cli", "See", "Draw figures of takes and predictions."),
     "head": Verb("viz.cli", "See", "Look at the head mesh and its 52 shapes."),
 }
 

@@ -40,7 +40,7 @@ def tick_words(ticks: Array) -> list[str]:
         float(np.diff(ticks).min()) if len(ticks) > 1 else abs(float(ticks[0])) if len(ticks) else 1
     )
     decimals = int(np.clip(np.ceil(-np.log10(step) - 1e-9), 0, 9)) if step > 0 else 0
-    return [f"{0.0 if abs(tick) < step * 1e-6 else tick:.{decimals}f}" for tick in ticks.tolist()]
+    return [f"{round(tick, decimals) + 0.0:.{decimals}f}" for tick in ticks.tolist()]
 
 
 def around(*values: Array, margin: float = 0.05) -> Limits:
@@ -149,14 +149,6 @@ class Axes:
                 back = self.places(middle[part], least[part])[::-1]
                 self.page.add(Area(np.concatenate([there, back]), ink))
                 self.page.add(Line(there, ink, min(wide, 1.0)))
-
-    def band(self, x: Array, low: Array, high: Array, ink: Ink, opacity: float = 0.2) -> None:
-        """What lies between two curves."""
-        known = np.isfinite(low) & np.isfinite(high)
-        if known.sum() > 1:
-            there = self.places(x[known], high[known])
-            back = self.places(x[known], low[known])[::-1]
-            self.page.add(Area(np.concatenate([there, back]), ink, opacity))
 
     def spans(self, spans: Sequence[Limits], ink: Ink = TROUBLE, opacity: float = 0.25) -> None:
         """Stretches of x, shaded from top to bottom, each wide enough to be seen."""

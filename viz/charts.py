@@ -1,22 +1,20 @@
-"""Plain charts for reports, drawn with OpenCV: bars, lines and matrices. Each is an RGB picture.
+"""Plain charts for reports: bars, lines and matrices, each as an RGB picture."""
 
-Enough for a page that is looked at once; what is to be published deserves a plotting library.
-"""
-
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viz.scene import CAPTION_INK, Image
+from viz.axes import FAINT, GRID, INK, LABEL, SERIES, SMALL
+from viz.lettering import BOLD, text_size
+from viz.page import Line, Page, Pixels, Rect, Text
+from viz.scene import Image
 
 Array = NDArray[np.float64]
 
-SERIES_INK = ((66, 103, 172), (222, 112, 62), (88, 150, 92), (140, 96, 160))
-_GRID = (226, 228, 232)
-_LETTER = 0.4
-_MARGIN = 14
+SERIES_INK = SERIES
+_MARGIN, _TOP = 14, 44
+_FINE = 7.5
 
 
 def bars(
@@ -24,67 +22,66 @@ def bars(
 ) -> Image:
     """One row per name, one bar per series; values (N,) from 0 up, NaN left out."""
     row, label, wide = 9 * len(series) + 6, 170, 560
-    image = _page(label + wide + 2 * _MARGIN, 44 + row * len(names) + 28)
-    top = _headline(image, title, list(series))
+    page = _page(title, list(series), label + wide + 2 * _MARGIN, _TOP + row * len(names) + 28)
     scale = largest or _round_up(max(float(np.nanmax(values)) for values in series.values()))
+    low = _TOP + row * len(names)
     for number in range(6):
-        x = label + round(wide * number / 5)
-        _line(image, (x, top), (x, top + row * len(names)), _GRID)
-        _text(image, f"{scale * number / 5:.2g}", (x - 8, top + row * len(names) + 16))
+        x = label + wide * number / 5
+        _rule(page, (x, _TOP), (x, low))
+        page.add(Text(x, low + 16, f"{scale * number / 5:.2g}", SMALL, FAINT, "middle"))
     for i, name in enumerate(names):
-        y = top + i * row
-        _text(image, name, (_MARGIN, y + row - 8))
+        y = _TOP + i * row
+        page.add(Text(label - 8, y + row / 2 + 3, name, SMALL, INK, "end"))
         for k, values in enumerate(series.values()):
             if np.isfinite(values[i]):
-                end = label + round(wide * min(float(values[i]) / scale, 1.0))
-                image[y + 3 + 9 * k : y + 10 + 9 * k, label:end] = SERIES_INK[k % len(SERIES_INK)]
-    return image
+                long = round(wide * min(float(values[i]) / scale, 1.0))
+                page.add(Rect(label, y + 3 + 9 * k, long, 7, SERIES_INK[k % len(SERIES_INK)]))
+    return page.image()
 
 
 def lines(title: str, x: Array, series: Mapping[str, Array], units: tuple[str, str]) -> Image:
     """Curves (N,) over increasing x > 0, both axes logarithmic; only what is positive is drawn."""
     wide, high, left = 420, 260, 56
-    image = _page(left + wide + 2 * _MARGIN, 44 + high + 40)
-    top = _headline(image, title, list(series))
+    page = _page(title, list(series), left + wide + 2 * _MARGIN, _TOP + high + 40)
     seen = np.concatenate([v[np.isfinite(v) & (v > 0)] for v in series.values()])
     if not len(seen):
-        return image
+        return page.image()
     low, up = np.floor(np.log10(seen.min())), np.ceil(np.log10(seen.max()))
     low = max(low, up - 6)
     to_x = _scale(np.log10(x[0]), np.log10(x[-1]), left, left + wide)
-    to_y = _scale(low, max(up, low + 1), top + high, top)
+    to_y = _scale(low, max(up, low + 1), _TOP + high, _TOP)
     for power in np.arange(low, up + 1):
-        _line(image, (left, to_y(power)), (left + wide, to_y(power)), _GRID)
-        _text(image, f"1e{power:.0f}", (6, to_y(power) + 4))
+        _rule(page, (left, to_y(power)), (left + wide, to_y(power)))
+        page.add(Text(left - 6, to_y(power) + 4, f"1e{power:.0f}", SMALL, FAINT, "end"))
     for tick in (0.2, 0.5, 1, 2, 5, 10, 20):
         if x[0] <= tick <= x[-1]:
             at = to_x(np.log10(tick))
-            _line(image, (at, top), (at, top + high), _GRID)
-            _text(image, f"{tick:g}", (at - 8, top + high + 16))
-    _text(image, f"{units[1]} over {units[0]}", (left, top + high + 34))
+            _rule(page, (at, _TOP), (at, _TOP + high))
+            page.add(Text(at, _TOP + high + 16, f"{tick:g}", SMALL, FAINT, "middle"))
+    words = f"{units[1]} over {units[0]}"
+    page.add(Text(left + wide / 2, _TOP + high + 34, words, LABEL, INK, "middle"))
     for k, values in enumerate(series.values()):
         usable = np.isfinite(values) & (values > 0)
         points = [
             (to_x(np.log10(a)), to_y(max(np.log10(b), low)))
             for a, b in zip(x[usable], values[usable], strict=True)
         ]
-        _curve(image, points, SERIES_INK[k % len(SERIES_INK)])
-    return image
+        page.add(Line(np.array(points).reshape(-1, 2), SERIES_INK[k % len(SERIES_INK)], 2.0))
+    return page.image()
 
 
 def matrices(title: str, names: Sequence[str], shown: Mapping[str, Array], cell: int = 9) -> Image:
     """Matrices (N, N) of values from −1 (blue) over 0 (white) to 1 (red), side by side."""
     side, label = cell * len(names), 150
-    image = _page(label + (side + 20) * len(shown) + _MARGIN, 60 + side + _MARGIN)
-    _text(image, title, (_MARGIN, 20))
+    page = Page(label + (side + 20) * len(shown) + _MARGIN, 60 + side + _MARGIN)
+    page.add(Text(_MARGIN, 20, title, LABEL + 1, INK, weight=BOLD))
     for i, name in enumerate(names):
-        _text(image, name, (_MARGIN, 56 + (i + 1) * cell), 0.3)
+        page.add(Text(label - 6, 55 + (i + 1) * cell, name, _FINE, INK, "end"))
     for k, (name, values) in enumerate(shown.items()):
         left = label + k * (side + 20)
-        _text(image, name, (left, 46))
-        big = np.kron(_diverging(values), np.ones((cell, cell, 1), np.uint8))
-        image[56 : 56 + side, left : left + side] = big
-    return image
+        page.add(Text(left, 46, name, SMALL, INK))
+        page.add(Pixels(left, 56, side, side, _diverging(values)))
+    return page.image()
 
 
 def beside(images: Sequence[Image], columns: int) -> Image:
@@ -111,39 +108,21 @@ def _diverging(values: Array) -> Image:
     return np.where(known[..., None], colour, 205).astype(np.uint8)
 
 
-def _scale(low: float, high: float, first: int, last: int) -> Any:
-    return lambda value: round(first + (float(value) - low) / (high - low) * (last - first))
+def _scale(low: float, high: float, first: float, last: float) -> Callable[[float], float]:
+    return lambda value: first + (float(value) - low) / (high - low) * (last - first)
 
 
-def _page(wide: int, high: int) -> Image:
-    return np.full((high, wide, 3), 255, np.uint8)
-
-
-def _headline(image: Image, title: str, series: Sequence[str]) -> int:
-    """Write title and legend; return the row below them."""
-    _text(image, title, (_MARGIN, 18), 0.45)
-    x = _MARGIN
+def _page(title: str, series: Sequence[str], wide: int, high: int) -> Page:
+    """A page with its title and, below it, what the colours are."""
+    page = Page(wide, high)
+    page.add(Text(_MARGIN, 18, title, LABEL + 1, INK, weight=BOLD))
+    x = float(_MARGIN)
     for k, name in enumerate(series):
-        image[26:34, x : x + 16] = SERIES_INK[k % len(SERIES_INK)]
-        _text(image, name, (x + 22, 34))
-        x += 40 + 8 * len(name)
-    return 44
+        page.add(Rect(x, 29, 12, 4, SERIES_INK[k % len(SERIES_INK)]))
+        page.add(Text(x + 18, 35, name, SMALL, INK))
+        x += 18 + text_size(name, SMALL) + 16
+    return page
 
 
-def _text(image: Image, text: str, at: tuple[int, int], size: float = _LETTER) -> None:
-    import cv2
-
-    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, CAPTION_INK, 1, cv2.LINE_AA)
-
-
-def _line(image: Image, start: tuple[int, int], end: tuple[int, int], ink: Any) -> None:
-    import cv2
-
-    cv2.line(image, start, end, ink, 1, cv2.LINE_AA)
-
-
-def _curve(image: Image, points: Sequence[tuple[int, int]], ink: Any) -> None:
-    import cv2
-
-    drawn = np.array(points, np.int32).reshape(-1, 1, 2)
-    cv2.polylines(image, [drawn], False, ink, 2, cv2.LINE_AA)
+def _rule(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    page.add(Line(np.array([start, end]), GRID, 0.8))

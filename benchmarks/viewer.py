@@ -1,0 +1,131 @@
+"""How long a face takes from message to pixel in the viewer.
+
+    python benchmarks/viewer.py [--seconds 10] [--size 640] [--window] [--json]
+
+A process of its own publishes 60 faces a second over TCP; the viewer's own loop shows them, in a
+hidden renderer whose pixels are read back, or with --window in a real window (under Xvfb:
+`xvfb-run python benchmarks/viewer.py --window`). Latency is from the moment of publishing to the
+moment at which the picture of that face has been drawn. Both read one monotonic clock.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from capture.head import standard_head
+from viz.desktop import Asked, Hidden, Screen, Shown, Window
+from viz.feeds import LiveFaces
+from viz.scene import Image
+from viz.viewing import Outputs, Painter, first_state, watch
+
+HZ = 60.0
+WARM_UP_S = 2.0
+PUBLISHER = """
+import sys, time
+import numpy as np
+from capture.blendshapes import BlendshapeFrame
+from capture.publisher import Publisher
+from capture.wire import encode, message_from_frame
+with Publisher("tcp://127.0.0.1:*") as out:
+    print(out.address, flush=True)
+    began, number = time.monotonic(), 0
+    late_s = 0.0
+    while time.monotonic() - began < float(sys.argv[1]):
+        due = began + number / float(sys.argv[2])
+        time.sleep(max(0.0, due - time.monotonic()))
+        late_s = max(late_s, time.monotonic() - due)
+        weights = np.full(52, 0.2 + 0.2 * np.sin(number / 9), np.float32)
+        frame = BlendshapeFrame(time.monotonic_ns(), weights)
+        out.send(encode(message_from_frame(frame, "benchmark", number, time.time_ns())))
+        number += 1
+    print(number, late_s)
+"""
+
+
+class Timed:
+    """Another screen, and when what it was shown had been drawn."""
+
+    def __init__(self, screen: Screen, faces: LiveFaces) -> None:
+        self._screen, self._faces = screen, faces
+        self._began_s = time.monotonic()
+        self._seen = -1
+        self.latency_ms: list[float] = []
+        self.drawn = 0
+
+    def show(self, shown: Shown) -> bool:
+        """Show it and note how old the face is by then."""
+        newest = self._faces.signals[0].newest
+        alive = self._screen.show(shown)
+        warm = time.monotonic() - self._began_s > WARM_UP_S
+        if newest is not None and newest.sequence != self._seen and warm:
+            self._seen = newest.sequence
+            self.latency_ms.append((time.monotonic_ns() - newest.time_ns) / 1e6)
+        self.drawn += warm
+        return alive
+
+    def asked(self) -> Asked:
+        """What the operator did."""
+        return self._screen.asked()
+
+    def picture(self) -> Image:
+        """What was shown last."""
+        return self._screen.picture()
+
+    def close(self) -> None:
+        """Close it."""
+        self._screen.close()
+
+
+def measure(seconds: float, size: int, window: bool) -> dict[str, float]:
+    """Run publisher and viewer; latencies in ms."""
+    head = standard_head()
+    screen = Window(size, "benchmark", 1, head) if window else Hidden(size, 1, head)
+    publisher = subprocess.Popen(
+        [sys.executable, "-c", PUBLISHER, str(seconds + 2 * WARM_UP_S), str(HZ)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert publisher.stdout is not None
+    try:
+        faces = LiveFaces([publisher.stdout.readline().strip()])
+        timed = Timed(screen, faces)
+        outputs = Outputs(Path(), print)
+        watch(timed, faces, first_state(faces), Painter(head), outputs, seconds + WARM_UP_S)
+        sent, late_s = publisher.communicate()[0].split()
+    finally:
+        publisher.kill()
+    p50, p95, p99 = np.quantile(timed.latency_ms, [0.5, 0.95, 0.99])
+    return {
+        "p50_ms": round(float(p50), 1),
+        "p95_ms": round(float(p95), 1),
+        "p99_ms": round(float(p99), 1),
+        "shown_hz": round(len(timed.latency_ms) / seconds, 1),
+        "drawn_hz": round(timed.drawn / seconds, 1),
+        "published": int(sent),
+        "publisher_latest_ms": round(1e3 * float(late_s), 1),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--size", type=int, default=640)
+    parser.add_argument("--window", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = measure(options.seconds, options.size, options.window)
+    if options.json:
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        print(f"{name:22} {value:g}")
+
+
+if __name__ == "__main__":
+    main()

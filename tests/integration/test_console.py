@@ -1,0 +1,314 @@
+"""The console: its sockets, its process, and its page in a real browser."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import zmq
+
+from capture.blendshapes import INDEX
+from capture.meters import DeviceStatus
+from capture.operating import Command, Verb
+from capture.phone_faces import PhoneFace
+from capture.publisher import subscribe
+from capture.record_link import RecordLink
+from capture.record_options import Control
+from capture.record_status import Notice, RecordStatus
+from capture.recorder import State
+from capture.wire import decode
+from capture.wire_record import RECORD_TOPIC, decode_record
+from firmware_host.layout import FACE_12
+from firmware_host.rig import HubConfig, Rig
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 120.0  # for a browser that draws on a busy processor
+
+
+class Recording:
+    """What a recorder would say, at real sockets, until the block ends."""
+
+    def __init__(self) -> None:
+        self.control = Control()
+        self.link = RecordLink(
+            Rig(hub=HubConfig(url="tcp:127.0.0.1:1"), name="studio"), self.control
+        )
+        self.obeyed: list[Command] = []
+        self.hub_is_up = self.face_moves = True
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        began, count = time.monotonic(), 0
+        weights = np.zeros(52, np.float32)
+        weights[[INDEX["jawOpen"], INDEX["mouthSmileLeft"]]] = 0.625, 0.5
+        while not self._is_over.wait(1 / 60):
+            if self.face_moves:
+                self.link.face(PhoneFace(time.monotonic_ns(), count, weights))
+            self.obeyed += self.control.take()
+            if count % 15 == 0:
+                self.link.status(self._status(time.monotonic() - began))
+            count += 1
+
+    def _status(self, elapsed_s: float) -> RecordStatus:
+        state = "up" if self.hub_is_up else "down"
+        hub = DeviceStatus("hub", state, 9000, 3, 0, 0, 200.0, 0.01, 0.002, ())
+        marks = sum(command.verb is Verb.MARK for command in self.obeyed)
+        return RecordStatus(
+            State.RECORDING, (), elapsed_s, 9, 12_300_000, 0, (hub,), marks=marks, left_s=7200.0
+        )
+
+    def pull_cable(self) -> None:
+        self.link.notice(Notice("hub", "the port is gone", "plug it in again"))
+        self.hub_is_up = False
+
+    def __enter__(self) -> "Recording":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self.link.close()
+
+
+@pytest.fixture
+def recording() -> Iterator[Recording]:
+    with Recording() as running:
+        yield running
+
+
+def test_a_recording_is_told_with_its_slots_and_notices(recording):
+    recording.link.notice(Notice("hub", "back after 2 s", ""))
+    for data in subscribe(recording.link.addresses[0], 10.0, topic=RECORD_TOPIC):
+        message = decode_record(data)
+        if message.notices:
+            break
+    assert message.source == "studio"
+    assert message.devices[0].slots == FACE_12.names
+    assert message.notices[0].text == "back after 2 s"
+    assert not message.has_phone
+
+
+def test_what_the_phone_sees_is_published(recording):
+    message = decode(next(subscribe(recording.link.addresses[1], 10.0)))
+    weights = np.frombuffer(message.weights, "<f4")
+    assert weights[INDEX["jawOpen"]] == pytest.approx(0.625)
+    assert message.tracked
+
+
+def ask(address: str, line: str) -> bytes:
+    with zmq.Context() as context, context.socket(zmq.REQ) as asking:
+        asking.set(zmq.LINGER, 0)
+        asking.set(zmq.RCVTIMEO, 10_000)
+        asking.connect(address)
+        asking.send(line.encode())
+        return asking.recv()
+
+
+def test_lines_are_obeyed_and_others_are_refused(recording):
+    control = recording.link.addresses[2]
+    assert ask(control, "mark scene two") == b"ok"
+    assert ask(control, "fly") == b"not understood"
+    assert ask(control, "stop") == b"ok"
+    deadline = time.monotonic() + 10
+    while len(recording.obeyed) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert recording.obeyed == [Command(Verb.MARK, "scene two"), Command(Verb.STOP)]
+
+
+def test_closing_a_link_ends_its_thread_and_frees_its_ports():
+    link = RecordLink(Rig(hub=HubConfig(url="tcp:127.0.0.1:1")), Control())
+    port = int(link.addresses[2].rpartition(":")[2])
+    link.close()
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind(("127.0.0.1", port))
+    assert all(thread.name != "control" for thread in threading.enumerate())
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def outside_of_pytest() -> dict[str, str]:
+    """NiceGUI serves for its own kind of tests where it believes to be in one."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "NICEGUI_"))}
+
+
+@contextlib.contextmanager
+def served(recording: Recording) -> Iterator[str]:
+    """The address of a console of that recording, in a process of its own."""
+    port = free_port()
+    record, faces, control = recording.link.addresses
+    command = [sys.executable, "-m", "imusic", "console", "--port", str(port)]
+    child = subprocess.Popen(
+        [*command, "--record", record, "--faces", faces, "--control", control],
+        cwd=ROOT,
+        env=outside_of_pytest(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_page(f"http://127.0.0.1:{port}", child)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def wait_for_page(url: str, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        assert child.poll() is None, "the console ended"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=20):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the console did not answer")
+
+
+@pytest.fixture
+def page(recording: Recording) -> Iterator[object]:
+    """The console in headless Chromium."""
+    pytest.importorskip("nicegui", reason="the console needs NiceGUI: pip install 'imusic[web]'")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="no playwright to drive a browser"
+    )
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    with served(recording) as url, playwright.sync_playwright() as driver:
+        browser = opened_browser(driver, chromium, playwright.Error)
+        opened = browser.new_page(viewport={"width": 1000, "height": 640})
+        opened.set_default_timeout(1000 * PATIENCE_S)
+        opened.goto(url, wait_until="domcontentloaded")
+        yield opened
+        browser.close()
+
+
+# Mesa where it is there, which is twice as fast, else what Chromium brings along.
+GRAPHICS = (
+    ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"],
+    ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+)
+
+
+def opened_browser(driver: Any, chromium: str, error: type[Exception]) -> Any:
+    """A browser that has WebGL; skips where none will start or none has."""
+    environment = {**os.environ, "EGL_PLATFORM": "surfaceless"}
+    reason = "no WebGL in this chromium"
+    for flags in GRAPHICS:
+        try:
+            browser = driver.chromium.launch(
+                executable_path=chromium,
+                args=["--no-sandbox", *flags],
+                env=environment,
+                timeout=1000 * PATIENCE_S,
+            )
+        except error as failed:
+            reason = f"chromium does not start here: {str(failed).splitlines()[0]}"
+            continue
+        blank = browser.new_page()
+        if blank.evaluate("!!document.createElement('canvas').getContext('webgl2')"):
+            blank.close()
+            return browser
+        browser.close()
+    pytest.skip(reason)
+
+
+DRAWN = "Number(document.querySelector('canvas')?.dataset.drawn ?? 0)"
+
+
+@pytest.mark.slow
+def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
+    page, recording, tmp_path
+):
+    page.wait_for_function(f"{DRAWN} > 3")
+    assert page.evaluate("document.querySelector('canvas').dataset.jaw") == "0.625"
+    page.wait_for_function("document.body.innerText.includes('200 Hz')")
+    page.get_by_text("Mark", exact=True).click()
+    page.wait_for_function("document.body.innerText.includes('1 marker')")
+    assert recording.obeyed == [Command(Verb.MARK)]
+    recording.face_moves = False  # a browser that draws on the processor has none left for us
+    before = screenshot(page, tmp_path / "before.png")
+    recording.pull_cable()
+    page.wait_for_function("document.body.innerText.includes('plug it in again')")
+    after = screenshot(page, tmp_path / "after.png")
+    # A face is there: the skin of our head, and not the white of the card.
+    head = before[100:540, 380:680].astype(int)
+    skin = (head[..., 2] - head[..., 0] > 25) & (head[..., 2] > 90)
+    assert skin.mean() > 0.1
+    orange = np.abs(after.astype(int) - (0, 94, 213)).max(axis=2) < 12
+    assert orange.sum() > 150 + (np.abs(before.astype(int) - (0, 94, 213)).max(axis=2) < 12).sum()
+
+
+def screenshot(page: object, path: Path) -> np.ndarray:
+    """(H, W, 3) BGR."""
+    page.screenshot(path=path)  # type: ignore[attr-defined]
+    return cv2.imread(str(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
+def test_a_recording_brings_its_console_along_and_takes_it_away(tmp_path):
+    pytest.importorskip("nicegui", reason="the console needs NiceGUI")
+    hub, port = free_port(), free_port()
+    rig = tmp_path / "rig.toml"
+    rig.write_text(f'name = "studio"\n[hub]\nurl = "tcp:127.0.0.1:{hub}"\n', "utf-8")
+    command = [sys.executable, "-m", "imusic", "record", "--rig", str(rig), "--out", str(tmp_path)]
+    child = subprocess.Popen(
+        [*command, "--arm", "--console", "--console-port", str(port)],
+        cwd=ROOT,
+        env=outside_of_pytest(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        wait_for_page(f"http://127.0.0.1:{port}", child)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=PATIENCE_S)
+    finally:
+        child.kill()
+    assert f"http://127.0.0.1:{port}" in told.decode()
+    assert b"Traceback" not in told
+    assert child.returncode == 130
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=20)
+
+
+def test_a_console_needs_a_port_that_is_free(capsys):
+    pytest.importorskip("nicegui", reason="the console needs NiceGUI")
+    from imusic.cli import main
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["console", "--port", str(port)]) == 3
+    assert f"port {port} is taken" in capsys.readouterr().err
+
+
+def test_no_layout_of_that_name_is_one_line(capsys):
+    from imusic.cli import main
+
+    assert main(["console", "--layout", "face-99"]) == 2
+    assert "expected face-12" in capsys.readouterr().err

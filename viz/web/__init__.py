@@ -1,0 +1,1 @@
+"""The console: a page in a browser, a client of published sockets."""

@@ -1,0 +1,147 @@
+// A head that morphs on the client's GPU: only 52 weights and a rotation travel, not vertices.
+import { OrbitControls, THREE } from "nicegui-scene";
+
+const INKS = { heard: 0x0072b2, silent: 0xd55e00, unknown: 0x9aa3ad };
+
+function parse(buffer) {
+  let at = 0;
+  const take = (Type, count) => {
+    const found = new Type(buffer, at, count);
+    at += Math.ceil(found.byteLength / 4) * 4;
+    return found;
+  };
+  const [vertices, triangles, shapes, sites, letters] = take(Uint32Array, 5);
+  const head = {
+    positions: take(Float32Array, 3 * vertices),
+    colours: take(Uint8Array, 3 * vertices),
+    triangles: take(Uint32Array, 3 * triangles),
+  };
+  const scales = take(Float32Array, shapes);
+  const deltas = take(Int16Array, shapes * 3 * vertices);
+  head.shapes = Array.from({ length: shapes }, (_, k) =>
+    Float32Array.from(deltas.subarray(3 * vertices * k, 3 * vertices * (k + 1)), (d) => d * scales[k]),
+  );
+  head.sites = take(Uint32Array, sites);
+  head.names = new TextDecoder().decode(take(Uint8Array, letters)).split("\n");
+  return head;
+}
+
+export default {
+  template: `<div style="position:relative;width:100%;height:100%">
+    <canvas style="width:100%;height:100%;display:block"></canvas></div>`,
+  props: { head_url: String, faces_url: String, slots: Object },
+  async mounted() {
+    this.canvas = this.$el.querySelector("canvas");
+    this.renderer = new THREE.WebGLRenderer({ canvas: this.canvas, antialias: true, alpha: true });
+    this.camera = new THREE.PerspectiveCamera(18, 1, 0.05, 10);
+    this.scene = new THREE.Scene();
+    this.scene.add(new THREE.HemisphereLight(0xf2f6ff, 0x8a7f74, 1.6));
+    const key = new THREE.DirectionalLight(0xfff2e6, 2.2);
+    key.position.set(-0.5, 0.62, 0.8);
+    this.scene.add(key);
+    const response = await fetch(this.head_url);
+    this.build(parse(await response.arrayBuffer()));
+    this.controls = new OrbitControls(this.camera, this.canvas);
+    this.controls.target.copy(this.middle);
+    this.controls.enablePan = false;
+    this.controls.addEventListener("change", () => { this.isStale = true; });
+    this.controls.update();
+    this.resize = new ResizeObserver(() => this.fit());
+    this.resize.observe(this.$el);
+    this.fit();
+    this.listen();
+    this.renderer.setAnimationLoop(() => this.draw());
+  },
+  beforeUnmount() {
+    this.gone = true;
+    this.socket?.close();
+    this.resize?.disconnect();
+    this.renderer?.setAnimationLoop(null);
+    this.renderer?.dispose();
+  },
+  methods: {
+    build(head) {
+      const shape = new THREE.BufferGeometry();
+      shape.setAttribute("position", new THREE.BufferAttribute(head.positions, 3));
+      shape.setAttribute("color", new THREE.BufferAttribute(head.colours, 3, true));
+      shape.setIndex(new THREE.BufferAttribute(head.triangles, 1));
+      shape.computeVertexNormals();
+      shape.morphTargetsRelative = true;
+      shape.morphAttributes.position = head.shapes.map((d) => new THREE.BufferAttribute(d, 3));
+      const skin = new THREE.MeshStandardMaterial({ vertexColors: true, roughness: 0.75 });
+      // Vertex colours are sRGB, and three.js takes them as linear.
+      skin.onBeforeCompile = (shader) => {
+        shader.vertexShader = shader.vertexShader.replace(
+          "#include <color_vertex>", "#include <color_vertex>\nvColor.rgb = pow(vColor.rgb, vec3(2.2));");
+      };
+      this.mesh = new THREE.Mesh(shape, skin);
+      this.turn = new THREE.Group();
+      this.turn.add(this.mesh);
+      this.scene.add(this.turn);
+      const box = shape.boundingBox ?? (shape.computeBoundingBox(), shape.boundingBox);
+      this.middle = box.getCenter(new THREE.Vector3());
+      this.middle.y -= 0.012;
+      this.camera.position.set(this.middle.x, this.middle.y, this.middle.z + 1.12);
+      this.data = head;
+      this.dots = head.names.map(() => {
+        const dot = new THREE.Mesh(
+          new THREE.SphereGeometry(0.0032, 16, 12), new THREE.MeshBasicMaterial({ color: INKS.unknown }));
+        this.turn.add(dot);
+        return dot;
+      });
+      this.place();
+      this.paint();
+    },
+    paint() {
+      if (!this.dots) return;
+      this.data.names.forEach((name, k) => {
+        this.dots[k].material.color.setHex(INKS[(this.slots ?? {})[name]] ?? INKS.unknown);
+      });
+      this.isStale = true;
+    },
+    listen() {
+      const place = new URL(this.faces_url, location.href);
+      place.protocol = place.protocol.replace("http", "ws");
+      this.socket = new WebSocket(place);
+      this.socket.binaryType = "arraybuffer";
+      this.socket.onmessage = (event) => { this.face = new Float32Array(event.data); };
+      this.socket.onclose = () => { if (!this.gone) setTimeout(() => this.listen(), 1000); };
+    },
+    fit() {
+      const wide = Math.max(this.$el.clientWidth, 1), high = Math.max(this.$el.clientHeight, 1);
+      this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+      this.renderer.setSize(wide, high, false);
+      this.camera.aspect = wide / high;
+      this.camera.updateProjectionMatrix();
+      this.isStale = true;
+    },
+    draw() {
+      if (this.face) {
+        const face = this.face;
+        this.face = undefined;
+        for (let k = 0; k < 52; k++) this.mesh.morphTargetInfluences[k] = face[k];
+        this.turn.quaternion.set(face[53], face[54], face[55], face[52]);
+        this.place(face);
+        // What tests and measurements read: how many faces were drawn, and when the last was sent.
+        this.canvas.dataset.drawn = Number(this.canvas.dataset.drawn ?? 0) + 1;
+        this.canvas.dataset.jaw = face[17].toFixed(3);
+        this.isStale = true;
+      }
+      if (!this.isStale) return;
+      this.isStale = false;
+      this.renderer.render(this.scene, this.camera);
+    },
+    place(face) {
+      const { positions, shapes, sites } = this.data;
+      sites.forEach((vertex, k) => {
+        const at = [0, 1, 2].map((axis) => {
+          let value = positions[3 * vertex + axis];
+          for (let s = 0; s < 52; s++) value += (face ? face[s] : 0) * shapes[s][3 * vertex + axis];
+          return value;
+        });
+        this.dots[k].position.set(...at);
+      });
+    },
+  },
+  watch: { slots() { this.paint(); } },
+};

@@ -1,0 +1,233 @@
+"""The console's page: sources, slots, the live head, the time, and the buttons."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from fastapi import Response, WebSocket, WebSocketDisconnect
+from nicegui import app, ui
+from nicegui.element import Element
+from nicegui.elements.scene import Scene  # registers three.js, which our head imports
+
+from viz.web.facts import Facts, Light, of_live, of_record
+from viz.web.sockets import Latest, Sockets
+
+REFRESH_S = 0.25
+FACES_URL, HEAD_URL = "/imusic/faces", "/imusic/head.bin"
+INKS: dict[Light, str] = {"green": "#009e73", "amber": "#e69f00", "red": "#d55e00"}
+SHAPES: dict[Light, str] = {"green": "check_circle", "amber": "warning", "red": "error"}
+_STYLE = """
+body { background: #eef1f4; color: #3a424c; font-family: Rubik, Inter, Arial, sans-serif; }
+.card { background: #fff; border-radius: 14px; padding: 20px 22px; }
+.clock { font-size: 56px; line-height: 1; font-variant-numeric: tabular-nums; font-weight: 500; }
+.small { font-size: 13px; color: #707882; }
+.remedy { font-size: 14px; color: #d55e00; }
+.name { font-weight: 600; }
+"""
+
+assert Scene is not None
+
+
+class LiveHead(Element, component="live_head.js"):
+    """Our head in the browser: it fetches the mesh once, and then only weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._props["head_url"], self._props["faces_url"] = HEAD_URL, FACES_URL
+        self._props["slots"] = {}
+
+    def tell(self, slots: dict[str, str]) -> None:
+        """Colour the dots of slots by their state."""
+        if slots != self._props["slots"]:
+            self._props["slots"] = slots
+            self.update()
+
+
+class Console:
+    """All pages of one console.
+
+    Args:
+        sockets: what is listened to.
+        head: bytes of `viz.web.head_data`.
+        slots: names, in the order of the layout.
+        records: whether a recording is shown, else a live face.
+    """
+
+    def __init__(self, sockets: Sockets, head: bytes, slots: Sequence[str], records: bool) -> None:
+        self._sockets, self._head = sockets, head
+        self._slots, self._records = tuple(slots), records
+        self.latest = Latest()
+        self._task: asyncio.Task[None] | None = None
+
+    def serve(self, port: int) -> None:
+        """Serve the page on this computer until the process ends."""
+        app.on_startup(self._begin)
+        app.on_shutdown(self._end)
+        app.get(HEAD_URL)(self._head_response)
+        app.websocket(FACES_URL)(self._send_faces)
+        ui.page("/")(self._page)
+        ui.run(
+            host="127.0.0.1",
+            port=port,
+            title="imusic",
+            show=False,
+            reload=False,
+            show_welcome_message=False,
+            favicon=None,
+            binding_refresh_interval=1.0,
+            uvicorn_logging_level="error",
+        )
+
+    def _begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._sockets.listen(self.latest))
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._sockets.close()
+
+    def _head_response(self) -> Response:
+        return Response(self._head, media_type="application/octet-stream")
+
+    async def _send_faces(self, socket: WebSocket) -> None:
+        """The newest face whenever the browser is ready for one: a slow one misses some."""
+        await socket.accept()
+        seen = -1
+        try:
+            while True:
+                if self.latest.faces == seen or not self.latest.face:
+                    self.latest.face_came.clear()
+                    await self.latest.face_came.wait()
+                seen = self.latest.faces
+                await socket.send_bytes(self.latest.face)
+        except (WebSocketDisconnect, RuntimeError):  # it went away
+            return
+
+    def facts(self) -> Facts:
+        """What there is to say now."""
+        latest, age_s = self.latest, time.monotonic() - self.latest.told_s
+        if self._records:
+            return of_record(latest.record, age_s, self._slots)
+        if latest.status is None and latest.faces:
+            return Facts("faces come, and no heartbeat", "amber", f"{latest.faces} faces")
+        return of_live(latest.status, age_s, self._slots)
+
+    def _page(self) -> None:
+        ui.add_css(_STYLE)
+        ui.colors(primary="#0072b2")
+        with ui.row().classes("w-full no-wrap items-stretch").style("gap:16px;height:94vh"):
+            with ui.column().style("flex:1 1 0;min-width:320px;gap:16px"):
+                with ui.element("div").classes("card w-full"):
+                    top = _Top(self._sockets)
+                with ui.element("div").classes("card w-full").style("flex:1;overflow:auto"):
+                    ui.label("Sources").classes("small")
+                    sources = ui.column().classes("w-full").style("gap:14px;margin-top:10px")
+            with ui.element("div").classes("card").style("flex:1.6 1 0;min-width:320px;padding:0"):
+                head = LiveHead()
+                head.style("height:100%")
+            with (
+                ui.element("div")
+                .classes("card")
+                .style("flex:0.8 1 0;min-width:220px;overflow:auto")
+            ):
+                ui.label("Slots").classes("small")
+                slots = ui.column().style("gap:6px;margin:10px 0 22px")
+                ui.label("What happened").classes("small")
+                notices = ui.column().style("gap:6px;margin-top:10px")
+        shown = _Shown(top, sources, slots, notices, head)
+        shown.update(self.facts())
+        ui.timer(REFRESH_S, lambda: shown.update(self.facts()))
+
+
+class _Top:
+    """The state, the time, and the buttons."""
+
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+        with ui.row().classes("items-center no-wrap").style("gap:10px"):
+            self._icon = ui.icon("error", size="26px")
+            self._headline = ui.label().classes("text-lg").mark("headline")
+        self._clock = ui.label().classes("clock").style("margin:14px 0 6px").mark("clock")
+        self._disk = ui.label().classes("small")
+        self._trouble = ui.column().style("gap:2px;margin-top:8px")
+        self._said: tuple[str, ...] | None = None
+        self._buttons = {}
+        if sockets.can_control:
+            with ui.row().style("gap:10px;margin-top:16px"):
+                self._buttons = {
+                    line: self._button(words, line)
+                    for line, words in (("start", "Start"), ("stop", "Stop"), ("mark", "Mark"))
+                }
+
+    def _button(self, words: str, line: str) -> ui.button:
+        async def press() -> None:
+            if trouble := await self._sockets.say(line):
+                ui.notify(trouble, type="negative")
+
+        return ui.button(words, on_click=press).props("unelevated no-caps rounded color=primary")
+
+    def update(self, facts: Facts) -> None:
+        """Show them."""
+        self._icon.props(f"name={SHAPES[facts.light]}").style(f"color:{INKS[facts.light]}")
+        self._headline.text, self._clock.text = facts.headline, facts.clock
+        self._disk.text = facts.disk
+        if facts.trouble != self._said:
+            self._said = facts.trouble
+            self._trouble.clear()
+            with self._trouble:
+                for words in facts.trouble:
+                    ui.label(words).classes("remedy")
+        may = {"start": facts.may_start, "stop": facts.may_stop, "mark": facts.may_mark}
+        for line, button in self._buttons.items():
+            button.set_enabled(may[line])
+
+
+class _Shown:
+    """What of one browser's page changes; only what did is sent."""
+
+    def __init__(
+        self, top: _Top, sources: ui.column, slots: ui.column, notices: ui.column, head: LiveHead
+    ) -> None:
+        self._top, self._head = top, head
+        self._lists = {"sources": sources, "slots": slots, "notices": notices}
+        self._said: dict[str, object] = {}
+
+    def update(self, facts: Facts) -> None:
+        """Show them."""
+        self._top.update(facts)
+        self._head.tell(dict(facts.slots))
+        for name, column in self._lists.items():
+            says = getattr(facts, name)
+            if self._said.get(name) != says:
+                self._said[name] = says
+                column.clear()
+                with column:
+                    _FILL[name](facts)
+
+
+def _fill_sources(facts: Facts) -> None:
+    for source in facts.sources:
+        with ui.row().classes("no-wrap items-start").style("gap:10px"):
+            ui.icon(SHAPES[source.light], size="22px").style(f"color:{INKS[source.light]}")
+            with ui.column().style("gap:0"):
+                ui.label(source.name).classes("name")
+                ui.label(source.words)
+                if source.remedy:
+                    ui.label(source.remedy).classes("remedy")
+
+
+def _fill_slots(facts: Facts) -> None:
+    lights: dict[str, Light] = {"heard": "green", "silent": "red", "unknown": "amber"}
+    for slot, state in facts.slots:
+        with ui.row().classes("items-center no-wrap").style("gap:8px"):
+            light = lights[state]
+            ui.icon(SHAPES[light], size="16px").style(f"color:{INKS[light]}")
+            ui.label(slot.replace("_", " ")).style("font-size:14px")
+
+
+def _fill_notices(facts: Facts) -> None:
+    for words in facts.notices:
+        ui.label(words).style("font-size:14px")
+
+
+_FILL = {"sources": _fill_sources, "slots": _fill_slots, "notices": _fill_notices}
