@@ -112,7 +112,8 @@ def refuse_seen(folders: list[Path], root: Path) -> None:
 
 def _trials(asked: argparse.Namespace, folder: Path, parts: tuple[str, ...]) -> list[Trial]:
     """What is to be done with a checkpoint, in the order of the tables."""
-    sha256 = load_checkpoint(folder).facts.onnx_sha256
+    facts = load_checkpoint(folder).facts
+    sampled = f"{facts.diffusion.num_inference_steps} steps, noise {facts.diffusion.noise_scale:g}"
     made = []
     for part in parts:
         # The steps are compared on the same noise; one wearer resolves them.
@@ -129,7 +130,7 @@ def _trials(asked: argparse.Namespace, folder: Path, parts: tuple[str, ...]) -> 
                         seconds=asked.seconds,
                         enrolment_s=asked.enrolment if part == "accuracy" else 0.0,
                         checkpoint=str(folder),
-                        onnx_sha256=sha256,
+                        network=f"{facts.onnx_sha256} {sampled}",
                     )
                     made.append(trial)
     return made

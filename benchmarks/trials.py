@@ -50,7 +50,7 @@ _COMPARED_S = 10.0  # disturbances and steps are compared on the same noise: les
 class Trial:
     """What a worker is asked for, and the key under which its rows are kept.
 
-    part: a key of `PARTS`. person: empty for all. Two trials with the same fields
+    part: a key of `PARTS`. person: empty for all. network: its hash and how it samples. Two trials with the same fields
     give the same rows.
     """
 
@@ -61,7 +61,7 @@ class Trial:
     seconds: float
     enrolment_s: float
     checkpoint: str
-    onnx_sha256: str
+    network: str
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def test_a_trial_gives_what_the_live_predictor_gives(benchmark_module):
         seconds=3.0,
         enrolment_s=0.0,
         checkpoint=str(checkpoint.folder),
-        onnx_sha256="",
+        network="",
     )
     wearer, _ = trials._donnings(trial, Path())
     performance = with_routine(generate_performance(3, 4.0), 5)
@@ -167,7 +167,7 @@ def test_finished_trials_are_read_back_but_not_one_that_was_broken_off(tmp_path,
             seconds=1.0,
             enrolment_s=1.0,
             checkpoint="here",
-            onnx_sha256="a",
+            network="a",
         )
         for n in range(3)
     ]
@@ -180,7 +180,7 @@ def test_finished_trials_are_read_back_but_not_one_that_was_broken_off(tmp_path,
     assert found == {figures._key(kept[n]): rows[n] for n in (0, 2)}
     elsewhere = replace(kept[0], checkpoint="there", head="other/a.glb")
     assert figures._key(elsewhere) in found
-    assert figures._key(replace(kept[0], onnx_sha256="b")) not in found
+    assert figures._key(replace(kept[0], network="b")) not in found
 
 
 def test_a_checkpoint_that_is_none_is_one_clear_line(tmp_path):
@@ -206,7 +206,7 @@ def test_a_trial_learns_of_a_wearer_what_adapt_learns(benchmark_module):
         seconds=1.0,
         enrolment_s=22.0,
         checkpoint=str(checkpoint.folder),
-        onnx_sha256="",
+        network="",
     )
     wearer, _ = trials._donnings(trial, Path())
     told = trials._enrolled(trial, wearer, checkpoint).mean
