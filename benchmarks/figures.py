@@ -113,8 +113,7 @@ def refuse_seen(folders: list[Path], root: Path) -> None:
 def _trials(asked: argparse.Namespace, folder: Path, parts: tuple[str, ...]) -> list[Trial]:
     """What is to be done with a checkpoint, in the order of the tables."""
     facts = load_checkpoint(folder).facts
-    sampling = facts.diffusion
-    network = f"{facts.onnx_sha256} {sampling.num_inference_steps} {sampling.noise_scale:g}"
+    sampled = f"{facts.diffusion.num_inference_steps} steps, noise {facts.diffusion.noise_scale:g}"
     made = []
     for part in parts:
         # The steps are compared on the same noise; one wearer resolves them.
@@ -131,7 +130,7 @@ def _trials(asked: argparse.Namespace, folder: Path, parts: tuple[str, ...]) -> 
                         seconds=asked.seconds,
                         enrolment_s=asked.enrolment if part == "accuracy" else 0.0,
                         checkpoint=str(folder),
-                        network=network,
+                        network=f"{facts.onnx_sha256} {sampled}",
                     )
                     made.append(trial)
     return made

@@ -50,8 +50,8 @@ _COMPARED_S = 10.0  # disturbances and steps are compared on the same noise: les
 class Trial:
     """What a worker is asked for, and the key under which its rows are kept.
 
-    part: a key of `PARTS`. person: empty for all. network: what answers and how it samples. Two
-    trials with the same fields give the same rows.
+    part: a key of `PARTS`. person: empty for all. network: its hash and how it samples.
+    Two trials with the same fields give the same rows.
     """
 
     part: str

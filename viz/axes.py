@@ -22,6 +22,7 @@ SERIES: tuple[Ink, ...] = (
 )  # fmt: skip
 TROUBLE: Ink = (213, 94, 0)
 SMALL, LABEL, TITLE = 10.0, 11.0, 14.0
+MOST_DOTS = 4000
 
 
 def nice_ticks(limits: Limits, about: int) -> Array:
@@ -70,6 +71,16 @@ def envelope(x: Array, y: Array, columns: int) -> tuple[Array, Array, Array]:
     least = np.minimum.reduceat(y, starts)
     most = np.maximum.reduceat(y, starts)
     return low + (part[starts] + 0.5) * width, least, most
+
+
+def thinned(x: Array, y: Array, most: int = MOST_DOTS) -> NDArray[np.int64]:
+    """Which of (N,) dots to draw, about `most`: an even choice, and the highest of stretches."""
+    if len(x) <= most:
+        return np.arange(len(x))
+    even = np.arange(0, len(x), -(-len(x) // most))
+    order = np.argsort(x, kind="stable")
+    highest = [part[np.argmax(y[part])] for part in np.array_split(order, most // 4)]
+    return np.unique(np.concatenate([even, highest]))
 
 
 @dataclass(slots=True)
@@ -158,10 +169,11 @@ class Axes:
             self.page.add(Rect(float(first), self.top, width, self.high, ink, opacity))
 
     def dots(self, x: Array, y: Array, ink: Ink, radius: float = 1.2, opacity: float = 0.6) -> None:
-        """A dot a point; NaN are left out."""
+        """A dot a point; NaN are left out, and of very many some that lie below others."""
         known = np.isfinite(x) & np.isfinite(y)
         if known.any():
-            self.page.add(Dots(self.places(x[known], y[known]), ink, radius, opacity))
+            kept = thinned(x[known], y[known])
+            self.page.add(Dots(self.places(x[known][kept], y[known][kept]), ink, radius, opacity))
 
     def upright(self, x: float, ink: Ink, words: str = "", dashed: bool = True) -> None:
         """A line from bottom to top at one x, and what it means."""

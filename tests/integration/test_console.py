@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,8 @@ def outside_of_pytest() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def served(recording: Recording) -> Iterator[str]:
-    """The address of a console of that recording, in a process of its own."""
+def served(recording: Recording) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address of a console of that recording, and the process that it is."""
     port = free_port()
     record, faces, control = recording.link.addresses
     command = [sys.executable, "-m", "imusic", "console", "--port", str(port)]
@@ -166,7 +167,7 @@ def served(recording: Recording) -> Iterator[str]:
     )
     try:
         wait_for_page(f"http://127.0.0.1:{port}", child)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", child
     finally:
         child.terminate()
         try:
@@ -196,7 +197,7 @@ def page(recording: Recording) -> Iterator[object]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no chromium here: apt-get install chromium")
-    with served(recording) as url, playwright.sync_playwright() as driver:
+    with served(recording) as (url, _), playwright.sync_playwright() as driver:
         browser = opened_browser(driver, chromium, playwright.Error)
         opened = browser.new_page(viewport={"width": 1000, "height": 640})
         opened.set_default_timeout(1000 * PATIENCE_S)
@@ -265,6 +266,22 @@ def screenshot(page: object, path: Path) -> np.ndarray:
     """(H, W, 3) BGR."""
     page.screenshot(path=path)  # type: ignore[attr-defined]
     return cv2.imread(str(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is frozen by a signal")
+def test_a_console_that_is_frozen_slows_nobody(recording):
+    pytest.importorskip("nicegui", reason="the console needs NiceGUI")
+    with served(recording) as (_, console):
+        os.kill(console.pid, signal.SIGSTOP)
+        try:
+            # More than any queue between the two holds.
+            stream = subscribe(recording.link.addresses[1], 30.0)
+            heard = [decode(message) for message in islice(stream, 400)]
+            first, last = heard[0], heard[-1]
+            assert last.sequence - first.sequence == 399  # none was lost on the way to others
+            assert ask(recording.link.addresses[2], "mark still here") == b"ok"
+        finally:
+            os.kill(console.pid, signal.SIGCONT)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.axes import SERIES, TROUBLE, Axes, around, envelope, nice_ticks, tick_words
+from viz.axes import SERIES, TROUBLE, Axes, around, envelope, nice_ticks, thinned, tick_words
 from viz.page import Area, Line, Page, Rect
 
 
@@ -81,6 +81,16 @@ def test_the_shortest_gap_can_be_seen():
     assert isinstance(mark, Rect)
     assert mark.wide >= 1.0
     assert mark.ink == TROUBLE
+
+
+def test_of_very_many_dots_the_outliers_stay():
+    x, y = np.arange(100_000.0), np.zeros(100_000)
+    y[[12_345, 77_777]] = 5.0
+    kept = thinned(x, y)
+    assert len(kept) <= 5001
+    assert {12_345, 77_777} <= set(kept.tolist())
+    assert np.diff(x[kept]).max() < 50
+    assert len(thinned(x[:100], y[:100])) == 100
 
 
 def test_limits_hold_what_is_finite():
