@@ -11,8 +11,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
-# Whoever runs the tests in the background may have them ignore Ctrl-C; the programs that tests start
-# would inherit that, and several tests press it.
+# Tests that run in the background may have to ignore Ctrl-C, and the programs that they start would
+# inherit that; several of them press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
