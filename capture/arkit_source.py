@@ -1,14 +1,13 @@
 """A sender that plays Live Link Face on a phone."""
 
 import socket
-from types import TracebackType
-from typing import Self
 
 from capture.livelink import LiveLinkPacket, encode
+from firmware_host.closing import Closing
 from firmware_host.errors import TransportError
 
 
-class LiveLinkSender:
+class LiveLinkSender(Closing):
     """Sends packets to `host`:`port` as the app does; whoever is not there misses them."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -32,14 +31,3 @@ class LiveLinkSender:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

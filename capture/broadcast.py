@@ -3,8 +3,6 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
 
 from capture.blendshapes import BlendshapeFrame
 from capture.keys import guard_for
@@ -24,10 +22,11 @@ from capture.wire_status import (
     encode_status,
 )
 from firmware_host.clock import NS_PER_S
+from firmware_host.closing import Closing
 from firmware_host.rig import PublishConfig
 
 
-class Broadcast:
+class Broadcast(Closing):
     """Opens what `publish` and `sinks` name; `with Broadcast(…) as out: out.face(frame)`.
 
     Args:
@@ -128,14 +127,3 @@ class Broadcast:
     def close(self) -> None:
         """Close sinks, then sockets. Raises ImusicError where a file could not be written."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

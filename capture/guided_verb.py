@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from capture.guide_lines import guide_lines
@@ -15,7 +14,7 @@ from capture.guided_session import GuidedSession
 from capture.operating import GUIDE_HINT
 from capture.operator_input import operator_input
 from capture.record_status import RecordResult, RecordStatus
-from capture.record_verb import own_stderr
+from capture.record_verb import live_on, own_stderr
 from capture.screens import Screen
 from capture.status_lines import notice_lines, status_lines
 from firmware_host.rig import Rig
@@ -65,13 +64,7 @@ def record_guided(
 ) -> tuple[RecordResult | None, bool]:
     """Guide and record; returns the take, and whether the script was shown to its end."""
     console = Console(file=own_stderr())
-    live = Live(
-        console=console,
-        transient=True,
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+    live = live_on(console)
 
     def show(status: str) -> None:
         live.update(Text(status), refresh=True)

@@ -3,14 +3,13 @@
 import math
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from capture.keys import Guard, KeyPair, Ticket
 from capture.wire import TOPIC
+from firmware_host.closing import Closing
 from firmware_host.errors import TransportError
 
 _QUEUE_MESSAGES = 240  # what a slow subscriber may fall behind: four seconds at 60 Hz
@@ -20,7 +19,7 @@ _POLL_S = 1.0  # at a time: a longer wait in milliseconds does not fit Windows' 
 _HEARTBEAT_MS, _HEARTBEAT_TIMEOUT_MS = 1000, 3000
 
 
-class Publisher:
+class Publisher(Closing):
     """Publishes encoded messages on `address`; a `:*` port takes a free one, see `address`.
 
     `send` never waits: a subscriber that falls behind loses messages, nobody else does. CONFLATE
@@ -67,17 +66,6 @@ class Publisher:
             self._door.stop()
             self._door = None
         self._context.term()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class _AllowList:

@@ -11,8 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import zmq
@@ -27,6 +25,7 @@ from capture.record_status import Notice, RecordStatus
 from capture.wire import encode, message_from_frame
 from capture.wire_record import NoticeMessage, encode_record, notice_message, record_message
 from firmware_host.clock import NS_PER_S
+from firmware_host.closing import Closing
 from firmware_host.rig import Rig
 
 LOOPBACK = "tcp://127.0.0.1:*"
@@ -37,7 +36,7 @@ _POLL_MS = 100
 _END_S = 5.0
 
 
-class RecordLink:
+class RecordLink(Closing):
     """Publishes a recording and obeys who asks; `with RecordLink(rig, control) as link`.
 
     Status, faces and control are at `link.addresses`, free ports of this computer. Commands are the
@@ -115,17 +114,6 @@ class RecordLink:
         self._is_over.set()
         self._thread.join()
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _slots(rig: Rig) -> dict[str, tuple[str, ...]]:

@@ -64,7 +64,7 @@ def record_on_terminal(
 
     control = Control()
     console = Console(file=own_stderr())
-    live = _live(console)
+    live = live_on(console)
 
     def show(status: str) -> None:
         live.update(status, refresh=True)
@@ -105,7 +105,8 @@ def record_on_terminal(
         )
 
 
-def _live(console: Console) -> Live:
+def live_on(console: Console) -> Live:
+    """Rich's live display, drawn by nobody but us."""
     return Live(
         console=console,
         transient=True,

@@ -5,7 +5,7 @@ version fields are only ever appended: who knows fewer passes over the rest. doc
 file for people; docs/wire-vectors.json holds messages as bytes.
 """
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,6 +13,8 @@ import numpy as np
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from firmware_host.errors import ProtocolError
 from firmware_host.samples import Floats
+
+T = TypeVar("T")
 
 TOPIC = b"face/1 "
 _WEIGHTS_BYTES = 4 * len(ARKIT_NAMES)
@@ -96,14 +98,20 @@ def encode(message: FaceMessage) -> bytes:
 
 def decode(data: bytes) -> FaceMessage:
     """Inverse of `encode`. Raises ProtocolError if the data is not a face/1 message."""
-    if not data.startswith(TOPIC):
-        raise ProtocolError(f"not a face/1 message: it begins with {data[:8]!r}")
-    try:
-        message = _DECODER.decode(data[len(TOPIC) :])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"not a face/1 message: {error}") from error
+    message = decoded(data, TOPIC, _DECODER)
     if len(message.quat) not in (0, 16):
         raise ProtocolError(f"face/1: expected a quat of 0 or 16 bytes, got {len(message.quat)}")
     if (size := len(message.shape_confidence)) not in (0, len(ARKIT_NAMES)):
         raise ProtocolError(f"face/1: expected 0 or 52 bytes of shape_confidence, got {size}")
     return message
+
+
+def decoded(data: bytes, topic: bytes, decoder: "msgspec.msgpack.Decoder[T]") -> T:
+    """The message behind a topic. Raises ProtocolError if the data is no message of that topic."""
+    name = topic.decode().strip()
+    if not data.startswith(topic):
+        raise ProtocolError(f"not a {name} message: it begins with {data[:8]!r}")
+    try:
+        return decoder.decode(data[len(topic) :])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"not a {name} message: {error}") from error

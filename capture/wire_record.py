@@ -10,7 +10,7 @@ import msgspec
 
 from capture.meters import DeviceStatus
 from capture.record_status import Notice, RecordStatus
-from firmware_host.errors import ProtocolError
+from capture.wire import decoded
 
 RECORD_TOPIC = b"record/1 "
 
@@ -124,12 +124,7 @@ def encode_record(message: RecordMessage) -> bytes:
 
 def decode_record(data: bytes) -> RecordMessage:
     """Inverse of `encode_record`. Raises ProtocolError if the data is no record/1 message."""
-    if not data.startswith(RECORD_TOPIC):
-        raise ProtocolError(f"not a record/1 message: it begins with {data[:8]!r}")
-    try:
-        return _DECODER.decode(data[len(RECORD_TOPIC) :])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"not a record/1 message: {error}") from error
+    return decoded(data, RECORD_TOPIC, _DECODER)
 
 
 def _known(value: float) -> float | None:

@@ -6,17 +6,15 @@ file for people.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 
-from firmware_host.errors import ProtocolError
+from capture.wire import decoded
 
 STATUS_TOPIC, EVENT_TOPIC = b"status/1 ", b"event/1 "
 STATUS_EVERY_S = 1.0
 
 Fact = str | int | float | bool
-T = TypeVar("T")
 
 
 class SinkStatus(msgspec.Struct, frozen=True, array_like=True):
@@ -93,19 +91,9 @@ def encode_event(message: EventMessage) -> bytes:
 
 def decode_status(data: bytes) -> StatusMessage:
     """Inverse of `encode_status`. Raises ProtocolError if the data is no status/1 message."""
-    return _decoded(data, STATUS_TOPIC, _STATUS)
+    return decoded(data, STATUS_TOPIC, _STATUS)
 
 
 def decode_event(data: bytes) -> EventMessage:
     """Inverse of `encode_event`. Raises ProtocolError if the data is no event/1 message."""
-    return _decoded(data, EVENT_TOPIC, _EVENT)
-
-
-def _decoded(data: bytes, topic: bytes, decoder: "msgspec.msgpack.Decoder[T]") -> T:
-    name = topic.decode().strip()
-    if not data.startswith(topic):
-        raise ProtocolError(f"not a {name} message: it begins with {data[:8]!r}")
-    try:
-        return decoder.decode(data[len(topic) :])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"not a {name} message: {error}") from error
+    return decoded(data, EVENT_TOPIC, _EVENT)

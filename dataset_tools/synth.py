@@ -8,11 +8,8 @@ any number of processes, and after a kill only what is missing is made: same pla
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache
-from itertools import islice
-from multiprocessing import get_context
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +19,10 @@ import numpy as np
 from capture.resample import TICK_HZ, rows_of
 from capture.take import software
 from dataset_tools.casting import Cast, cast_of, draw_performance
+from dataset_tools.executors import Processes
 from dataset_tools.families import HeadFamilies, families_of
 from dataset_tools.manifest import Manifest, Shard, read_manifest, write_manifest, write_whole
 from dataset_tools.performance import REST_S, ROUTINE_S, Performance
-from dataset_tools.processes import end_with_parent
 from dataset_tools.recordings import read_sources
 from dataset_tools.shards import Stored, write_shard
 from dataset_tools.synth_plan import SEQUENCES_PER_SHARD, SynthPlan, encode_plan
@@ -184,23 +181,10 @@ def _finished(out: Path, k: int) -> Shard | None:
 def _made(
     encoded: bytes, root: Path, out: Path, missing: list[int], workers: int | None
 ) -> Iterator[tuple[int, Shard]]:
-    """Make shards in processes, at most two per process under way: memory stays flat."""
-    workers = workers or os.cpu_count() or 1
-    waiting, running = iter(missing), dict[Future[Shard], int]()
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=end_with_parent
-    )
-    try:
-        while True:
-            for k in islice(waiting, 2 * workers - len(running)):
-                running[pool.submit(make_shard, encoded, root, out, k)] = k
-            if not running:
-                return
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield running.pop(future), future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    """Make shards in processes."""
+    make = partial(make_shard, encoded, root, out)
+    for index, shard in Processes(workers or os.cpu_count() or 1).run(make, missing):
+        yield missing[index], shard
 
 
 def make_shard(encoded: bytes, root: Path, out: Path, k: int) -> Shard:

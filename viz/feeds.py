@@ -4,14 +4,14 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 
 from capture.tracks import Track, resample
 from capture.wire import TOPIC
 from capture.wire_status import STATUS_TOPIC, decode_status
+from firmware_host.closing import Closing
 from firmware_host.errors import ConfigError, ProtocolError
 from firmware_host.rig import USUAL_FACES_PORT
 from viz.signal import NEUTRAL, Face, Signal, face_of
@@ -24,7 +24,7 @@ WORDS_EVERY_S = 0.25  # words that change faster cannot be read
 USUAL_ADDRESS = f"tcp://127.0.0.1:{USUAL_FACES_PORT}"
 
 
-class FaceFeed:
+class FaceFeed(Closing):
     """A ZeroMQ subscription to faces, or to another topic.
 
     Raises:
@@ -72,17 +72,6 @@ class FaceFeed:
         """Leave; safe to call twice."""
         self._socket.close()
         self._context.term()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Faces(Protocol):

@@ -8,8 +8,6 @@ to programs that show it; files get all.
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from capture.blendshapes import BlendshapeFrame
 from capture.sinks.config import SinkConfig
@@ -18,6 +16,7 @@ from capture.sinks.shaping import Shaper, Shaping
 from capture.sinks.shells import Sink
 from capture.sinks.unfelt import Seen
 from capture.wire_status import SinkStatus
+from firmware_host.closing import Closing
 from firmware_host.errors import ImusicError
 
 MAX_WAITING = 600  # ten seconds in which this thread did not run once: then faces are lost
@@ -38,7 +37,7 @@ class _Way:
     outlets: list[_Outlet] = field(default_factory=list)
 
 
-class SinkPump:
+class SinkPump(Closing):
     """Open sinks, and the thread that serves them.
 
     `with SinkPump(configs) as pump: pump.show(frame)`
@@ -127,17 +126,6 @@ class SinkPump:
             raise self._bug
         if problems:
             raise ImusicError("; ".join(problems), "the other sinks are complete")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _closed(outlet: _Outlet) -> str:

@@ -19,6 +19,7 @@ from capture.provenance import DataUse, file_sha256
 from capture.recording import read_recording
 from capture.sync import align, read_alignment
 from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, software
+from dataset_tools.executors import Executor
 from dataset_tools.manifest import (
     Edit,
     LeftOut,
@@ -28,7 +29,6 @@ from dataset_tools.manifest import (
     write_whole,
 )
 from dataset_tools.parquet_files import arrow
-from dataset_tools.sets.executors import Executor
 from dataset_tools.sets.facts import told_by_data, told_by_take
 from dataset_tools.sets.sequences import (
     faces_of,

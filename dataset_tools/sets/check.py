@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from capture.provenance import file_sha256
+from dataset_tools.executors import Executor
 from dataset_tools.manifest import Manifest, Shard, read_manifest
-from dataset_tools.sets.executors import Executor
 from dataset_tools.sets.face_rules import FACE_RULES
 from dataset_tools.sets.fact_rules import FACT_RULES
 from dataset_tools.sets.findings import Finding, Rule, Seen

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from dataset_tools.executors import Executor, Kind, executor_of
 from dataset_tools.sets.edit_cli import app as edit_app
-from dataset_tools.sets.executors import Executor, Kind, executor_of
 from firmware_host.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

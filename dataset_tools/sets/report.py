@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES
+from dataset_tools.executors import Executor
 from dataset_tools.manifest import Manifest, read_manifest
 from dataset_tools.sets import pictures
 from dataset_tools.sets.check import judge
-from dataset_tools.sets.executors import Executor
 from dataset_tools.sets.findings import Finding, Seen
 from dataset_tools.sets.overview import Overview, overview
 from dataset_tools.sets.summary import lines, summary

@@ -155,6 +155,14 @@ def test_steps_are_shown_where_they_were_performed():
     assert np.abs(turns[~inside]).max() == 0
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**12), st.text(max_size=30)), max_size=20))
-def test_whatever_markers_a_take_has_they_are_read(markers):
-    performed(Script(name="s", steps=(SMILE,)), markers, 0)
+SAID = st.sampled_from([mark("smile", what) for what in (BEGINS, ENDS, AGAIN)])
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12), SAID | st.text(max_size=30)), max_size=20))
+def test_whatever_markers_a_take_has_only_what_ended_counts(markers):
+    found = performed(Script(name="s", steps=(SMILE,)), markers, 0)
+    ended = sum(text == mark("smile", ENDS) for _, text in markers)
+    assert len(found) <= ended
+    assert all(one.step is SMILE for one in found)
+    begun = {time_ns / 1e9 for time_ns, text in markers if text == mark("smile", BEGINS)}
+    assert {one.start_s for one in found} <= begun

@@ -150,8 +150,19 @@ def test_what_was_said_last_is_still_written_at_the_end():
 
 
 def test_a_screen_that_never_comes_back_does_not_hold_up_the_end():
-    with Screen(lambda _: threading.Event().wait(60), print) as screen:
+    stuck, freed, came_back = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(_):
+        stuck.set()
+        freed.wait(60)
+        came_back.set()
+
+    with Screen(hang, print) as screen:
         screen.show("1")
+        assert stuck.wait(30)
+    assert not came_back.is_set()
+    freed.set()
+    assert came_back.wait(30)
 
 
 class Heard:

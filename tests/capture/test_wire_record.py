@@ -45,11 +45,8 @@ def test_what_is_no_number_is_nothing():
 @given(st.binary(max_size=200))
 def test_noise_is_refused_and_never_anything_else(noise):
     for data in (noise, RECORD_TOPIC + noise):
-        try:
+        with pytest.raises(ProtocolError, match="not a record/1 message"):
             decode_record(data)
-        except ProtocolError:
-            continue
-        raise AssertionError("noise was taken for a recording")
 
 
 def test_any_cut_is_refused():

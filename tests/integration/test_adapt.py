@@ -1,9 +1,6 @@
 """Enrolment as a user does it: take, `imusic adapt`, `imusic predict --wearer`. Simulated IMUs."""
 
-import contextlib
-import io
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -14,9 +11,9 @@ from dataset_tools.performance import REST_S, ROUTINE_S, exercise, with_routine
 from dataset_tools.virtual_imu import VirtualWearer, feel
 from dataset_tools.wearers import draw_wearer
 from firmware_host.layout import FACE_12
-from imusic.cli import main
 from model.metrics import correlation, mae_offset_free
 from model.wearer import load_wearer
+from tests.integration.said import run
 
 SECONDS = 45.0
 
@@ -50,20 +47,6 @@ def imported(wearer, folder, name, seed, seconds=SECONDS, faces=True, seen=None)
     done = run("import", "samples", folder / f"{name}.npz", "--out", folder / name)
     assert done.exit_code == 0, done.stderr
     return folder / name, performance
-
-
-@dataclass(frozen=True)
-class Said:
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-def run(*words) -> Said:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([str(word) for word in words])
-    return Said(code, out.getvalue(), " ".join(err.getvalue().split()))
 
 
 @pytest.fixture(scope="module")

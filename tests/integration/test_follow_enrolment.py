@@ -1,9 +1,6 @@
 """Enrolment without a camera as a user does it: followed take, `imusic adapt`. Simulated IMUs."""
 
-import contextlib
-import io
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -18,10 +15,10 @@ from dataset_tools.virtual_imu import VirtualWearer
 from dataset_tools.wearers import draw_wearer
 from firmware_host.errors import ConfigError
 from firmware_host.layout import FACE_12
-from imusic.cli import main
 from model.adapt import adapt_take
 from model.checkpoint import SHIPPED, load_checkpoint
 from model.wearer import load_wearer
+from tests.integration.said import run
 
 ENROL = read_script("enrol")
 # Opening, smiles, lips and jaw: enough to teach and judge, in a third of the time.
@@ -39,20 +36,6 @@ SHORT = Script(
 @pytest.fixture(scope="module")
 def wearer() -> VirtualWearer:
     return draw_wearer(seeded_head(404), FACE_12, np.random.default_rng(404))
-
-
-@dataclass(frozen=True)
-class Said:
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-def run(*words) -> Said:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([str(word) for word in words])
-    return Said(code, out.getvalue(), " ".join(err.getvalue().split()))
 
 
 def followed_take(folder, wearer, seed=21, habits=None, watched=False):

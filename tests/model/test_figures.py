@@ -128,19 +128,16 @@ def test_a_card_states_the_figures_of_its_network_and_of_no_other(tmp_path):
     assert read_figures(folder / FIGURES_FILE, own.onnx_sha256) == own
 
 
+def trial_of(trials, checkpoint, **lengths):
+    folder = str(checkpoint.folder)
+    known = {"part": "accuracy", "head": "ours", "wearer": 5, "person": "", "network": ""}
+    return trials.Trial(**known, checkpoint=folder, **lengths)
+
+
 def test_a_trial_gives_what_the_live_predictor_gives(benchmark_module):
     trials, takes = benchmark_module("trials"), benchmark_module("takes")
     checkpoint = load_checkpoint()
-    trial = trials.Trial(
-        part="accuracy",
-        head="ours",
-        wearer=5,
-        person="",
-        seconds=3.0,
-        enrolment_s=0.0,
-        checkpoint=str(checkpoint.folder),
-        network="",
-    )
+    trial = trial_of(trials, checkpoint, seconds=3.0, enrolment_s=0.0)
     wearer, _ = trials._donnings(trial, Path())
     performance = with_routine(generate_performance(3, 4.0), 5)
     seen = trials._seen(performance, wearer, trial)
@@ -198,16 +195,7 @@ def test_a_checkpoint_that_is_none_is_one_clear_line(tmp_path):
 def test_a_trial_learns_of_a_wearer_what_adapt_learns(benchmark_module):
     trials, takes = benchmark_module("trials"), benchmark_module("takes")
     checkpoint = load_checkpoint()
-    trial = trials.Trial(
-        part="accuracy",
-        head="ours",
-        wearer=5,
-        person="",
-        seconds=1.0,
-        enrolment_s=22.0,
-        checkpoint=str(checkpoint.folder),
-        network="",
-    )
+    trial = trial_of(trials, checkpoint, seconds=1.0, enrolment_s=22.0)
     wearer, _ = trials._donnings(trial, Path())
     told = trials._enrolled(trial, wearer, checkpoint).mean
     performance = with_routine(exercise(5, 22.0), 5 + 7)

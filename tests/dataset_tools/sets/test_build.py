@@ -16,9 +16,9 @@ import pytest
 
 from capture.recording import read_recording
 from capture.take import read_take, write_take
+from dataset_tools.executors import Here, Processes, Ray
 from dataset_tools.manifest import read_manifest
 from dataset_tools.sets.build import build
-from dataset_tools.sets.executors import Here, Processes, Ray
 from dataset_tools.sets.locks import only_writer
 from dataset_tools.sets.tables import read_faces, read_samples, read_sequence
 from dataset_tools.sets.versions import BUILDING, version_folder, versions

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from capture.take import Segment
+from dataset_tools.executors import Here
 from dataset_tools.manifest import read_manifest
 from dataset_tools.parquet_files import read_table
 from dataset_tools.sets.build import build
 from dataset_tools.sets.edits import edit, merge, relabel
-from dataset_tools.sets.executors import Here
 from dataset_tools.sets.people import forget, leave_no_trace
 from dataset_tools.sets.tables import read_sequence
 from dataset_tools.sets.versions import version_folder, versions
