@@ -7,6 +7,7 @@ items per worker are under way, so memory does not grow with how many there are.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
 from typing import Any, Literal, Protocol, TypeVar
@@ -52,7 +53,11 @@ class Processes:
     def run(
         self, work: Callable[[Item], Result], items: Sequence[Item]
     ) -> Iterator[tuple[int, Result]]:
-        """Yield in the order in which they are finished."""
+        """Yield in the order in which they are finished.
+
+        Raises:
+            EnvironmentMissing: a worker was killed.
+        """
         waiting = iter(enumerate(items))
         running = dict[Future[Result], int]()
         pool = ProcessPoolExecutor(
@@ -67,6 +72,11 @@ class Processes:
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     yield running.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise EnvironmentMissing(
+                "a worker was killed, perhaps for want of memory",
+                "run it again, perhaps with fewer --workers; what was written is whole",
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
