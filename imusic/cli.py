@@ -67,6 +67,7 @@ VERBS: dict[str, Verb] = {
     "enrol": Verb("model.enrol_cli", "Model", "Guide a new wearer, and learn the face."),
     "adapt": Verb("model.enrol_cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
+    "explain": Verb("model.explain_cli", "Model", "Tell which sensors mattered for what."),
     "predict": Verb("model.cli", "Model", "Write the face of a recorded take to a file."),
     "live": Verb("model.cli", "Model", "Publish the face of a live hub over ZeroMQ."),
     "drive": Verb("capture.drive_cli", "Model", "Drive avatars with published or recorded faces."),
