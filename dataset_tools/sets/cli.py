@@ -12,6 +12,7 @@ import typer
 
 from dataset_tools.executors import Executor, Kind, executor_of
 from dataset_tools.sets.edit_cli import app as edit_app
+from dataset_tools.sets.track_cli import app as tracks_app
 from firmware_host.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ app = typer.Typer(rich_markup_mode=None)
 dataset_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset", help="Build, check, split and curate data sets.")
 dataset_app.add_typer(edit_app)
+dataset_app.add_typer(
+    tracks_app, name="tracks", help="What raters said over time, and how far they agree."
+)
 
 Set = Annotated[Path, typer.Argument(metavar="SET", help="A data set, or one version of it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
