@@ -72,11 +72,6 @@ def record(
     recorded = with_phone_recording(recorded) if phone_records else recorded
     _check_missing(allow_missing or (), recorded)
     require_writable_folder(out)
-    if not (recorded.session.consents or recorded.session.simulated):
-        who = recorded.session.subject
-        typer.echo(f"imusic: note: nothing says what {who} agreed to: docs/privacy.md", err=True)
-    if recorded.unserved:
-        typer.echo(f"imusic: note: nobody serves {', '.join(recorded.unserved)}", err=True)
     port = require_console(console_port) if console else None
     result = record_on_terminal(
         recorded, out, seconds, allow_missing or (), start_timeout, options, port
