@@ -106,5 +106,6 @@ def category_counts(said: Sequence[Sequence[str]]) -> tuple[Array, list[str]]:
     index = {name: number for number, name in enumerate(names)}
     counts = np.zeros((len(said[0]) if said else 0, len(names)))
     for rater in said:
-        np.add.at(counts, (np.arange(len(rater)), [index[name] for name in rater]), 1.0)
+        chosen = np.array([index[name] for name in rater], np.intp)
+        np.add.at(counts, (np.arange(len(rater)), chosen), 1.0)
     return counts, names

@@ -73,7 +73,7 @@ def _explained(seen: Sequence[tuple[Array, Array]], rated: Sequence[Curve], lag_
     half = _halves(np.concatenate(blocks))
     if len(y) < _FEWEST or not 0 < half.sum() < len(half):
         return float("nan")
-    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9)
+    x = np.asarray((x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9), np.float64)
     told = np.empty(len(y))
     for test in (half, ~half):
         told[test] = x[test] @ ridge(x[~test], y[~test], _RIDGE)

@@ -156,8 +156,8 @@ def apply(staging: Staging, manifest: Manifest, source: Path, change: Change) ->
             left_out[shard.data_sha256] = LeftOut(shard.data_sha256, change.verb)
         elif number in change.facts:
             staging.link(shard, source, without="sequences")
-            new = _with_facts(staging, shard, change.facts[number], len(layout.slots))
-            shards.append(_with_marks(staging, source, new, change))
+            told_anew = _with_facts(staging, shard, change.facts[number], len(layout.slots))
+            shards.append(_with_marks(staging, source, told_anew, change))
         else:
             staging.link(shard, source)
             shards.append(_with_marks(staging, source, shard, change))
