@@ -69,11 +69,12 @@ def _explained(seen: Sequence[tuple[Array, Array]], rated: Sequence[Curve], lag_
         features.append(columns[known])
         values.append(said[known] - (said[known].mean() if known.any() else 0.0))
         blocks.append(1000 * number + (time_s[known] // BLOCK_S))
-    x, y = np.concatenate(features), np.concatenate(values)
+    x: Array = np.concatenate(features)
+    y: Array = np.concatenate(values)
     half = _halves(np.concatenate(blocks))
     if len(y) < _FEWEST or not 0 < half.sum() < len(half):
         return float("nan")
-    x = np.asarray((x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-9), np.float64)
+    x = np.divide(x - x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9), dtype=np.float64)
     told = np.empty(len(y))
     for test in (half, ~half):
         told[test] = x[test] @ ridge(x[~test], y[~test], _RIDGE)
@@ -89,8 +90,7 @@ def _halves(blocks: Array) -> NDArray[np.bool_]:
 def ridge(x: Array, y: Array, strength: float) -> Array:
     """(F,) weights; `strength` per row."""
     gram = x.T @ x + strength * len(x) / 100 * np.eye(x.shape[1])
-    weights: Array = np.linalg.solve(gram, x.T @ y)
-    return weights
+    return np.asarray(np.linalg.solve(gram, x.T @ y), np.float64)
 
 
 def correlation(x: Array, y: Array) -> float:
