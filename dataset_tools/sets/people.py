@@ -87,10 +87,11 @@ def forget(folder: Path, subject: str) -> Forgotten:
         edited = edit(folder, lambda _, facts: _without(facts, subject)).version
     with next_version(folder) as staging:  # holds others off while versions go
         shutil.rmtree(staging.path)
-        gone = [v for v in versions(folder) if _has(v, subject)]
+        hashes = {sha256 for _, sha256 in theirs}
+        # Also those in which their takes stand under a name that was changed since.
+        gone = [v for v in versions(folder) if _has(v, subject) or _holds(v, hashes)]
         for version in gone:
             _remove(version)
-        hashes = {sha256 for _, sha256 in theirs}
         searched = leave_no_trace(folder, subject, {number for number, _ in theirs}, hashes)
     return Forgotten(edited, len(theirs), tuple(v.name for v in gone), searched)
 
@@ -113,6 +114,10 @@ def _has(version: Path, subject: str) -> bool:
         for shard in manifest.shards
         for mark in read_marks(version, shard.name)
     )
+
+
+def _holds(version: Path, hashes: set[str]) -> bool:
+    return not hashes.isdisjoint(s.data_sha256 for s in read_manifest(version).shards)
 
 
 def _without(facts: Sequence[Facts], subject: str) -> Change:

@@ -113,10 +113,9 @@ def test_raters_are_forgotten_and_renamed_too(dataset, tmp_path, capsys):
     ratings = {"ben-1": [SMILE, Mark("smile", "anna", 0.0, 1.0)]}
     imusic(capsys, "tracks", "add", dataset, rated(tmp_path, **ratings))
     imusic(capsys, "rename-subject", dataset, "anna", "p07")
-    assert [m.rater for m in marks_of(dataset)["ben-1"]] == ["eve", "p07"]
+    assert {m.rater for m in marks_of(dataset)["ben-1"]} == {"eve", "p07"}
     imusic(capsys, "forget", dataset, "p07", "--yes")
     assert sorted(m.rater for m in marks_of(dataset)["ben-1"]) == ["eve", "forgotten"]
-    imusic(capsys, "forget", dataset, "anna", "--yes")  # of v1 and v2, before the name was changed
     for path in dataset.rglob("tracks/*.parquet"):
         assert not {"anna", "p07"} & set(read_table(path)["rater"].to_pylist())
     imusic(capsys, "forget", dataset, "eve", "--yes")  # who rated, and was never recorded
