@@ -117,7 +117,8 @@ def _aligned(
     own = force * gravity[:, :, None] * gravity[:, None, :]  # (S, 3, 3)
     shared = force * gravity[:, :, None] * down
     if rate is not None and head_rate is not None:
-        heard = np.isfinite(rate).all(axis=-1) & np.isfinite(head_rate).all(axis=-1)[:, None]
+        heard = np.asarray(np.isfinite(rate).all(axis=-1), np.bool_)
+        heard &= np.isfinite(head_rate).all(axis=-1, keepdims=True)
         felt = np.where(heard[..., None], rate, 0.0).transpose(1, 2, 0)  # (S, 3, N)
         head = np.nan_to_num(head_rate)
         own = own + felt @ felt.swapaxes(1, 2) / RATE_NOISE_RAD_S**2

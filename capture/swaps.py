@@ -56,9 +56,9 @@ def find_places(rows: Array, layout: SensorLayout, calibration: Calibration) -> 
     design = np.concatenate((lever, -cross_matrices(force), offsets), axis=2)  # (N, 3, 9)
     place = np.full((len(layout.slots), 3), np.nan)
     deviation = np.full_like(place, np.nan)
-    known_design = np.isfinite(design).all(axis=(1, 2))
+    known_design = np.asarray(np.isfinite(design).all(axis=(1, 2)), np.bool_)
     felt = rotations.rotate(quats, rows[..., :3]) - force[:, None]  # (N, S, 3)
-    known = np.isfinite(felt).all(axis=2) & known_design[:, None]
+    known = np.asarray(np.isfinite(felt).all(axis=2), np.bool_) & known_design[:, None]
     solvers: dict[bytes, _Solver] = {}  # most slots are heard in the same rows
     for slot in layout.face_indices:
         if known[:, slot].sum() >= _MIN_ROWS:
