@@ -8,7 +8,7 @@ import typer
 from capture.options import seconds_option
 
 if TYPE_CHECKING:
-    from capture.wire_control import ControlReply, ControlVerb
+    from capture.wire_control import ControlReply
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -116,7 +116,7 @@ def ctl(
     if bool(label) != (verb == "slate") and verb != "mark":
         what = "needs a name" if verb == "slate" else "takes no label"
         raise ConfigError(f"ctl {verb}: {what}")
-    request = ControlRequest(verb=cast("ControlVerb", verb), label=label)
+    request = ControlRequest(verb=verb, label=label)
     reply = ask(address, request, timeout, ticket_of(server_key, key_file, "--server-key"))
     if as_json:
         typer.echo(msgspec.json.encode(reply).decode())
