@@ -115,10 +115,7 @@ async def record(
     interrupted = asyncio.Event()
     stops = {BY_OPERATOR: interrupted, BY_CALLER: stop_event or asyncio.Event()}
     with signals_set(interrupted):
-        try:
-            return await session.run(stops)
-        finally:
-            session.control.interrupted = interrupted.is_set()
+        return await session.run(stops)
 
 
 class _Session:
@@ -187,6 +184,7 @@ class _Session:
 
     async def run(self, stops: dict[str, asyncio.Event]) -> RecordResult | None:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
+        self.control.interrupted = False
         async with contextlib.AsyncExitStack() as stack:
             if self._phone is not None:
                 await stack.enter_async_context(self._phone)
@@ -252,6 +250,7 @@ class _Session:
             for reason, stop in stops.items():
                 if stop.is_set():
                     recorder.end(reason, now_ns)
+                    self.control.interrupted |= reason == BY_OPERATOR
             self._obey(now_ns)
             state = recorder.tick(now_ns)
             if recorder.may_begin:

@@ -56,11 +56,9 @@ def serve(
     recorded = read_rig(rig)
     check_missing(allow_missing or (), recorded)
     require_writable_folder(out)
-    asked = recorded.control
-    address = control or asked.address
-    guard = guard_for((address,), asked.key_file, asked.allow, "control")
-    port = require_console(console_port) if console else None
-    hands = Control()
+    address = control or recorded.control.address
+    guard = guard_for((address,), recorded.control.key_file, recorded.control.allow, "control")
+    port, hands = require_console(console_port) if console else None, Control()
     with console_page(recorded, hands, port, _say) as page:
         server = Server(
             recorded,
