@@ -23,7 +23,10 @@ dataset_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset", help="Build, check, split and curate data sets.")
 dataset_app.add_typer(edit_app)
 dataset_app.add_typer(
-    tracks_app, name="tracks", help="What raters said over time, and how far they agree."
+    tracks_app,
+    name="tracks",
+    help="What raters said over time, and how far they agree.\n\n"
+    "Example: imusic dataset tracks list sets/faces",
 )
 
 Set = Annotated[Path, typer.Argument(metavar="SET", help="A data set, or one version of it.")]
