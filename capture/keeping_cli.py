@@ -1,11 +1,14 @@
 """Verbs that look after takes: verify, offload."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from capture.verify import Verified
 
 app = typer.Typer(rich_markup_mode=None)
@@ -53,6 +56,10 @@ def _tell(found: "Verified", as_json: bool) -> None:
     typer.echo(f"{found.folder}: {'; '.join(found.problems) or good}")
 
 
+def _move(progress: "Progress", task: "TaskID", share: float) -> None:
+    progress.update(task, completed=share)
+
+
 @app.command()
 def offload(
     takes: Takes,
@@ -77,7 +84,5 @@ def offload(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for folder in find_takes(takes):
             task = progress.add_task(folder.name, total=1.0)
-            copy, is_new = copy_take(
-                folder, to, lambda share, task=task: progress.update(task, completed=share)
-            )
+            copy, is_new = copy_take(folder, to, partial(_move, progress, task))
             typer.echo(f"{copy}: {'copied and compared' if is_new else 'there already, the same'}")
