@@ -23,6 +23,9 @@ routine_s = 6.0
 [publish]
 faces = "tcp://127.0.0.1:5570"
 
+[control]                           # of `imusic serve`
+address = "tcp://127.0.0.1:5573"
+
 [[sinks]]                           # programs to drive, docs/avatars.md
 url = "vmc://127.0.0.1:39539"
 """
@@ -123,6 +126,10 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a take begins: `rest_s` at rest, then `routine_s` of nods, side tilts and turns.
 
+    consents: file that says what the subject agreed to (`capture.consent`), beside rig.toml where
+    no folder is named; it is kept in every take. placement: of this donning, the same as long as
+    nobody takes the sensors off; "" is the subject and the day.
+
     lost_after_s: how long a required device or the phone may be silent before the take ends.
     simulated and origin are copied into the take: whether the wearer is virtual, and what performs.
     """
@@ -133,6 +140,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lost_after_s: float = 10.0
     simulated: bool = False
     origin: dict[str, str | int | float | bool] = {}
+    consents: str = ""
+    placement: str = ""
 
     def __post_init__(self) -> None:
         if not (0 < self.rest_s <= 60 and 0 <= self.routine_s <= 120):
@@ -177,6 +186,20 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"{place}:{USUAL_FACES_PORT + ports}" if usual else ""
 
 
+USUAL_CONTROL = "tcp://127.0.0.1:5573"
+
+
+class ControlConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where `imusic serve` is controlled (docs/wire.md).
+
+    key_file, allow: beyond this computer, our keys and the public ones of who may ask.
+    """
+
+    address: str = USUAL_CONTROL
+    key_file: str = ""
+    allow: tuple[str, ...] = ()
+
+
 class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything `rig.toml` says: either `hub` or `devices`.
 
@@ -190,6 +213,7 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     phone: PhoneConfig | None = None
     session: SessionConfig = SessionConfig()
     publish: PublishConfig = PublishConfig()
+    control: ControlConfig = ControlConfig()
     sinks: tuple[dict[str, Any], ...] = ()  # read by capture.sinks.config
 
     def __post_init__(self) -> None:
@@ -302,7 +326,11 @@ def read_rig(path: Path) -> Rig:
         raise ConfigError(f"{path}: {error}") from error
     hub = None if rig.hub is None else _beside(path, rig.hub)
     devices = tuple(_beside(path, device) for device in rig.devices)
-    return msgspec.structs.replace(rig, hub=hub, devices=devices)
+    session = rig.session
+    if session.consents:
+        consents = str(path.parent / session.consents)
+        session = msgspec.structs.replace(session, consents=consents)
+    return msgspec.structs.replace(rig, hub=hub, devices=devices, session=session)
 
 
 Named = TypeVar("Named", HubConfig, DeviceConfig)
