@@ -369,7 +369,7 @@ class _Session:
             layout,
             **{
                 "origin": self._origin(number) | self._rig.session.origin,
-                "simulated": self._rig.session.simulated,
+                "simulated": self._rig.is_simulated,
                 "segments": self._segments(now_ns),
                 "subject": self._rig.session.subject,
                 "rig": rig_to_dict(self._rig),
