@@ -133,8 +133,8 @@ def _head(time_s: Array, slots: tuple[str, ...]) -> tuple[Array, Array]:
     for number, axis in enumerate((0, 2, 1)):
         angles[:, axis] = np.where((step % 4 == number) & (moving_s > 0), swing, 0.0)
     # One axis at a time, so rates are those of the angle about it and turns do not mix.
-    rate = np.gradient(angles, time_s, axis=0)
-    speeding = np.gradient(rate, time_s, axis=0)
+    rate = _slope(angles, time_s)
+    speeding = _slope(rate, time_s)
     nod, tilt = angles[:, 0], angles[:, 2]
     up = np.column_stack((np.sin(tilt) * np.cos(nod), np.cos(tilt) * np.cos(nod), -np.sin(nod)))
     places = np.array([_PLACES.get(name, (0.0, 0.0, 0.0)) for name in slots])
@@ -147,6 +147,10 @@ def _head(time_s: Array, slots: tuple[str, ...]) -> tuple[Array, Array]:
         gyro[:, slot, 0] += 0.5 * pulse
         accel[:, slot, 2] += 0.6 * pulse
     return accel, gyro
+
+
+def _slope(values: Array, time_s: Array) -> Array:
+    return np.asarray(np.gradient(values, time_s, axis=0))
 
 
 _PLACES = {slot.name: slot.position_m for slot in FACE_12.slots}
