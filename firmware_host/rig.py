@@ -283,7 +283,7 @@ def _check_apart(devices: tuple[DeviceConfig, ...]) -> None:
         names.add(device.name.lower())
         scheme, _, target = device.url.partition(":")
         if scheme not in KINDS[device.kind] or not (target or scheme == SIM):
-            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind])
+            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind] if known != SIM)
             raise ValueError(
                 f"device {device.name!r}: a {device.kind} is reached by {ways}, got {device.url!r}"
             )
