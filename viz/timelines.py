@@ -94,7 +94,8 @@ def _split(direction: str, first: Any, second: Any) -> dict[str, Any]:
 def plotjuggler_layout(plots: Sequence[Plot]) -> str:
     """A layout for PlotJuggler: the plots in one tab, one below the other."""
     root = ElementTree.Element("root")
-    window = ElementTree.SubElement(root, "tabbed_widget", name="Main Window", parent="main_window")
+    main = {"name": "Main Window", "parent": "main_window"}
+    window = ElementTree.SubElement(root, "tabbed_widget", main)
     tab = ElementTree.SubElement(window, "Tab", tab_name="take", containers="1")
     container = ElementTree.SubElement(tab, "Container")
     sizes = ";".join(f"{1 / len(plots):.4f}" for _ in plots)
