@@ -63,21 +63,33 @@ def spectrogram_page(
         found[slot] = at, *spectrum(at, np.asarray(own[heard][order], np.float64))
     loudest = max((float(p.max()) for _, _, p in found.values() if p.size), default=1.0)
     span: Limits = (float(times.min()), float(max(times.max(), times.min() + 1e-3)))
+    high = _highest([(hertz, power) for _, hertz, power in found.values()], loudest)
     for number, (slot, (at, hertz, power)) in enumerate(found.items()):
         top, last = head + number * (row + gap), number == len(slots) - 1
-        high = float(hertz[-1]) if len(hertz) else 1.0
         axes = Axes(page, LEFT, top, WIDE - LEFT - RIGHT, row, span, (0.0, high))
-        if power.size:
-            left, right = axes.x(np.array([at[0] + _WINDOW_S / 2, at[-1] - _WINDOW_S / 2]))
-            level = 1 + 10 * np.log10(np.maximum(power / loudest, 1e-12)) / _DECIBELS
-            page.add(Pixels(left, top, right - left, row, _coloured(level[::-1])))
         axes.x_axis("s" if last else "", 10, labels=last)
         axes.y_axis("Hz" if number == 0 else "", 3)
+        if power.size:
+            shown = hertz <= high
+            left, right = axes.x(np.array([at[0] + _WINDOW_S / 2, at[-1] - _WINDOW_S / 2]))
+            level = 1 + 10 * np.log10(np.maximum(power[shown] / loudest, 1e-12)) / _DECIBELS
+            page.add(Pixels(left, top, right - left, row, _coloured(level[::-1])))
+        axes.frame()
         page.add(Text(LEFT - 56, top + row / 2 + 4, slot.replace("_", " "), SMALL, INK, "end"))
     words, _ = QUANTITIES[quantity]
     beneath = f"{words}, windows of {_WINDOW_S:g} s; {_DECIBELS:.0f} dB from white to dark"
     title(page, f"{recording.take.name}: frequencies", beneath)
     return page
+
+
+def _highest(spectra: Sequence[tuple[Array, Array]], loudest: float) -> float:
+    """The frequency above which nothing would be drawn, with some room; 10 Hz at least."""
+    heard = [
+        float(hertz[(power > loudest * 10 ** (-_DECIBELS / 10)).any(axis=1)].max(initial=0.0))
+        for hertz, power in spectra
+        if power.size
+    ]
+    return max(10.0, 1.1 * max(heard, default=0.0))
 
 
 def _readings(recording: Recording, quantity: str) -> NDArray[np.float32]:
