@@ -31,6 +31,14 @@ ANGLE = bytes.fromhex("55 53 00 00 00 00 00 40 00 00 e8")
 QUAT = bytes.fromhex("55 59 82 5a 00 00 00 00 82 5a 66")
 ROUND = TIME + ACCEL + GYRO + ANGLE + QUAT
 
+# What a sensor of this family sent over its wire, as somebody left it beside his decoder for an
+# STM32 (`/*55 51 00 00 … c1 f7*/` in a wt1_imu.c on GitHub): acceleration zero, turning not, roll
+# 7.46 and pitch −1.11 degrees.
+CAPTURED_WIRE = bytes.fromhex(
+    "55 51 00 00 00 00 00 00 b6 01 5d 55 52 00 00 00 00 00 00 c9 89 f9"
+    "55 53 4e 05 36 ff 00 00 06 c1 f7"
+)
+
 # What a WT901BLE68 at rest notified, as printed (its first 16 bytes) in github.com/obedier/vib,
 # analyze_wt901_data.py; pitch and yaw, which the printing cut off, are zero here.
 CAPTURED = bytes.fromhex("55 61 35 ff 59 ff 0a 08 00 00 00 00 00 00 b9 fc") + bytes(4)
@@ -56,6 +64,16 @@ def readings(events):
         np.concatenate((b.accel_m_s2[:, 0], b.gyro_rad_s[:, 0]), axis=1) for b in blocks(events)
     ]
     return np.concatenate(rows) if rows else np.zeros((0, 6))
+
+
+def test_bytes_that_somebody_captured_from_a_wire_are_intact_and_a_round():
+    found = WitDecoder(FRAME_SIZE, _has_sum, 1).feed(CAPTURED_WIRE)
+    assert [frame.kind for frame in found] == [0x51, 0x52, 0x53]
+    assert struct.unpack("<2h", found[2].payload[:4]) == (1358, -202)
+    block = blocks(WitMotionSerial().receive(CAPTURED_WIRE * 3, 7_000_000))[0]
+    assert not block.accel_m_s2.any()
+    assert not block.gyro_rad_s.any()
+    assert block.tick_is_arrival
 
 
 def test_a_round_of_frames_is_one_sample_in_si_units():
