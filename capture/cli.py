@@ -72,8 +72,6 @@ def record(
     recorded = with_phone_recording(recorded) if phone_records else recorded
     _check_missing(allow_missing or (), recorded)
     require_writable_folder(out)
-    if recorded.unserved:
-        typer.echo(f"imusic: note: nobody serves {', '.join(recorded.unserved)}", err=True)
     port = require_console(console_port) if console else None
     result = record_on_terminal(
         recorded, out, seconds, allow_missing or (), start_timeout, options, port

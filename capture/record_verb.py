@@ -77,6 +77,8 @@ def record_on_terminal(
         Screen(show, say, live) as screen,
         _page(rig, control, console_port, screen) as page,
     ):
+        for note in rig_notes(rig):
+            screen.say(f"imusic: note: {note}")
         keys = _keys(options) if is_heard and console.is_terminal else ""
 
         def on_status(status: RecordStatus) -> None:
@@ -103,6 +105,14 @@ def record_on_terminal(
                 control=control,
             )
         )
+
+
+def rig_notes(rig: Rig) -> list[str]:
+    """What an operator should know of a rig before a take."""
+    notes = [f"nobody serves {', '.join(rig.unserved)}"] if rig.unserved else []
+    if not (rig.session.consents or rig.session.simulated):
+        notes.append(f"nothing says what {rig.session.subject} agreed to: docs/privacy.md")
+    return notes
 
 
 def live_on(console: Console) -> Live:

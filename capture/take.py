@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from capture.consent import UNTOLD, Subject
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import SensorLayout, layout_from_dict, layout_to_dict
 from firmware_host.rig import HUB
@@ -50,7 +51,8 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     is true for virtual wearers, and every figure made from the take says so. devices: who gave the
     samples; none where it was one hub. A slot that no device has is missing in all of the take.
     corrections: what readings are to be read by, by slot; the recorded ones are as they came.
-    guide: the script that the wearer was shown (`capture.guided`); markers say when.
+    guide: the script that the wearer was shown (`capture.guided`); markers say when. consent: what
+    the subject agreed to when it was recorded, or was told since; empty where nobody told.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     devices: tuple[TakeDevice, ...] = ()
     corrections: dict[str, Correction] = {}
     guide: dict[str, Any] = {}
+    consent: Subject = UNTOLD
 
     @property
     def sources(self) -> tuple[TakeDevice, ...]:

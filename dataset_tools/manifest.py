@@ -4,13 +4,13 @@ Versions of the schema: 1 was synthetic sets only; 2 added all that has a defaul
 are read as if they had been written today.
 """
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.consent import Subject
 from capture.provenance import DataUse
 from firmware_host.errors import DataError
 
@@ -51,22 +51,6 @@ class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             f"{kind}/{self.name}.parquet": digest
             for kind, digest in zip(kinds, self.sha256, strict=True)
         }
-
-
-class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person agreed to, and what they let us say of them.
-
-    consent: purposes, such as "training" and "publication". facts: of the person, for stratified
-    splits, only with their consent.
-    """
-
-    consent: tuple[str, ...] = ()
-    licence: str = ""
-    granted: dt.date | None = None
-    expires: dt.date | None = None
-    withdrawn: dt.date | None = None
-    language: str = ""
-    facts: dict[str, str] = {}
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

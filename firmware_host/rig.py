@@ -123,6 +123,10 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a take begins: `rest_s` at rest, then `routine_s` of nods, side tilts and turns.
 
+    consents: file that says what the subject agreed to (`capture.consent`), beside rig.toml where
+    no folder is named; it is kept in every take. placement: of this donning, the same as long as
+    nobody takes the sensors off; "" is the subject and the day.
+
     lost_after_s: how long a required device or the phone may be silent before the take ends.
     simulated and origin are copied into the take: whether the wearer is virtual, and what performs.
     """
@@ -133,6 +137,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lost_after_s: float = 10.0
     simulated: bool = False
     origin: dict[str, str | int | float | bool] = {}
+    consents: str = ""
+    placement: str = ""
 
     def __post_init__(self) -> None:
         if not (0 < self.rest_s <= 60 and 0 <= self.routine_s <= 120):
@@ -302,7 +308,11 @@ def read_rig(path: Path) -> Rig:
         raise ConfigError(f"{path}: {error}") from error
     hub = None if rig.hub is None else _beside(path, rig.hub)
     devices = tuple(_beside(path, device) for device in rig.devices)
-    return msgspec.structs.replace(rig, hub=hub, devices=devices)
+    session = rig.session
+    if session.consents:
+        consents = str(path.parent / session.consents)
+        session = msgspec.structs.replace(session, consents=consents)
+    return msgspec.structs.replace(rig, hub=hub, devices=devices, session=session)
 
 
 Named = TypeVar("Named", HubConfig, DeviceConfig)

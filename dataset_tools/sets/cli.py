@@ -66,8 +66,8 @@ def build(
 
     Example: imusic dataset build takes --out sets/faces
     """
+    from capture.consent import read_subjects
     from dataset_tools.sets.build import build as build_set
-    from dataset_tools.sets.subjects import read_subjects
 
     people = read_subjects(subjects) if subjects else None
     with bar("takes") as report:

@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from capture.consent import Subject
 from capture.take import software
-from dataset_tools.manifest import Edit, LeftOut, Manifest, Shard, Split, Subject, read_manifest
+from dataset_tools.manifest import Edit, LeftOut, Manifest, Shard, Split, read_manifest
 from dataset_tools.parquet_files import write_table
 from dataset_tools.sets.cuts import cut
 from dataset_tools.sets.facts import LABELS

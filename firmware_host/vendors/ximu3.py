@@ -255,6 +255,8 @@ def _event(
         return Health(battery=min(max(found.values[0] / 100, 0.0), 1.0))
     if found.letter == "T":
         return Health(temperature_c=found.values[0])
+    if found.letter == "W":  # percent, then dBm
+        return Health(rssi_dbm=found.values[1])
     if found.letter in "NF":
         return Notice(found.text.decode("ascii", "replace"), found.letter == "F")
     return None

@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from capture.consent import Subject
 from capture.head import standard_head
 from capture.livelink_import import import_livelink
 from dataset_tools.casting import DataConfig
 from dataset_tools.executors import Here
 from dataset_tools.families import HeadFamilies, single_family
-from dataset_tools.manifest import Manifest, Split, Subject
+from dataset_tools.manifest import Manifest, Split
 from dataset_tools.sets.build import build, look_at, sequence_of
 from dataset_tools.sets.check import as_a_whole, check, judge, read_errors
 from dataset_tools.sets.findings import Finding, Seen

@@ -148,6 +148,13 @@ def test_edges_battery_and_temperature_are_events_between_the_samples():
     assert [type(event) for event in events[:5:2]] == [HubInfo, LineEdge, ImuBlock]
 
 
+def test_the_manuals_radio_message_tells_how_well_it_hears():
+    assert XimuDevice().receive(EXAMPLES[5][1].encode() + b"\r\n", 1) == [Health(rssi_dbm=-50.0)]
+    assert XimuDevice().receive(bytes.fromhex(EXAMPLES[5][2]) + b"\n", 1) == [
+        Health(rssi_dbm=-50.0)
+    ]
+
+
 def test_ticks_go_on_after_the_device_restarted():
     device = XimuDevice()
     stamps = [9_000_000, 9_002_500, 0, 2_500, 5_000]
