@@ -49,8 +49,8 @@ from model.minute import BANDS_HZ, BEGINS_AT, MinuteDetector, MinuteEvent, floor
 AMPLITUDES_MM = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 DURATIONS_S = (1.5, 1.0, 0.6)  # of a tremor, by band
 EVERY_S = 4.0
-PER_BAND = 12  # tremors of each band in a take
-MINUTES = 3.0  # without tremors
+PER_BAND = 10  # tremors of each band in a take
+MINUTES = 2.0  # without tremors
 OPENING_ROWS = round((REST_S + ROUTINE_S) * TICK_HZ)
 REST_ROWS = round(REST_S * TICK_HZ)
 HEADS = ("still", "moving")

@@ -11,7 +11,6 @@ same bands: an event during which the skin turned as far as a camera sees is mar
 docs/minute.md says how small a movement is found, and what was measured.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,13 +30,16 @@ BANDS_HZ: tuple[tuple[float, float], ...] = ((1.0, 3.0), (3.0, 8.0), (8.0, 20.0)
 WINDOWS_S = (0.7, 0.4, 0.2)
 # Energy over floor at which an event begins; benchmarks/minute.py finds where one event a minute
 # is false.
-BEGINS_AT = (6.0, 5.0, 5.0)
+BEGINS_AT = (2.3, 1.9, 1.8)
 # Patches turn about 0.025 rad for a millimetre of skin (our head, the median over sites and
 # shapes): half a millimetre to the side of where it was a second ago is what a camera may see.
 VISIBLE_RAD = 0.02
 VISIBLE_FOR_S = 1.0
 LONGEST_S = 2.0  # what goes on longer is told in pieces
-_ENDS_AFTER_S = 0.2
+# Shares of where it began and of its most, below which for so long an event ends. What rings on
+# after it is another one only where it rises to so many times where the first ended.
+_ENDS_AT, _ENDS_AT_SHARE, _ENDS_AFTER_S = 0.5, 0.1, 0.1
+_AGAIN = 2.0
 _DEAF_S = 1.0  # after a gap a slot's filters settle
 _SETTLE_ROWS = TICK_HZ // 2
 # A nod is not a turn: what leaks may be so much more than it was in the routine.
@@ -48,7 +50,7 @@ _LEAK_WITHOUT_ROUTINE = float(np.radians(10.0)) ** 2
 _ARM_M = 0.1  # from the reference to the face, for what turning adds to force
 _POOLED = 30.0  # how much all slots together weigh beside the few seconds of one
 _FOLLOW_S = 20.0  # the floor follows what is quiet
-_QUIET = 2.0
+_QUIET = 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +186,13 @@ def floor_of(rest: Floats, routine: Floats | None, sites: int) -> Floor:
 
 @dataclass(slots=True)
 class _Going:
-    """An event that has not ended. over: strength² beyond where its band begins."""
+    """An event that has not ended. beyond: its most, 1 where an event begins."""
 
     began: int
     last: int
     band: int
     strength: float
-    over: float
+    beyond: float
     rate: float
     force: float
     visible: bool
@@ -217,9 +219,10 @@ class MinuteDetector:
         self._first_tick, self._tick = first_tick, first_tick - 1
         self._deaf = np.full(len(self._slots), round(_DEAF_S * TICK_HZ))
         self._head: Array | None = None
-        self._angles: deque[Array] = deque(maxlen=round(VISIBLE_FOR_S * TICK_HZ))
+        self._angles = np.zeros((round(VISIBLE_FOR_S * TICK_HZ), len(self._slots), 3))
         self._visible_until = -1
         self._going: list[_Going | None] = [None] * len(self._slots)
+        self._fading = np.zeros(len(self._slots))
         self._begins_at = np.array(begins_at)[:, None]
 
     def advance(self, last_tick: int, rows: Floats) -> list[MinuteEvent]:
@@ -242,7 +245,7 @@ class MinuteDetector:
         """Rows are missing: what went on ends, filters start anew."""
         self._bands.restart()
         self._deaf[:] = round(_DEAF_S * TICK_HZ)
-        self._angles.clear()
+        self._angles[:] = 0.0
         ended = [self._end(slot) for slot, going in enumerate(self._going) if going]
         return [event for event in ended if event is not None]
 
@@ -269,27 +272,31 @@ class MinuteDetector:
         self._rest += np.where(quiet, step, 0.0)
 
     def _look_for_visible(self, tick: int, angle: Array) -> None:
-        self._angles.append(angle)
-        known = np.stack(self._angles)
-        if np.linalg.norm(known[-1] - known, axis=-1).max() > VISIBLE_RAD:
+        self._angles[tick % len(self._angles)] = angle
+        turned = self._angles - angle
+        if np.einsum("tri,tri->tr", turned, turned).max() > VISIBLE_RAD**2:
             self._visible_until = tick + round(VISIBLE_FOR_S * TICK_HZ)
 
     def _events(self, tick: int, energy: Array, over: Array) -> list[MinuteEvent]:
-        beyond = over / self._begins_at
+        beyond = (over - 1.0) / (self._begins_at - 1.0)
         bands, most = beyond.argmax(axis=0), beyond.max(axis=0)
         ended: list[MinuteEvent | None] = []
         for slot, going in enumerate(self._going):
             if going is None:
-                if most[slot] >= 1.0:
+                self._fading[slot] = min(self._fading[slot], most[slot])
+                if most[slot] >= max(1.0, _AGAIN * self._fading[slot]):
                     before = round(0.5 * WINDOWS_S[bands[slot]] * TICK_HZ)
                     began = max(tick - before, self._first_tick)
                     self._going[slot] = _Going(began, tick, 0, 0.0, 0.0, 0.0, 0.0, False)
                     self._note(slot, tick, bands[slot], over, beyond, energy)
                 continue
-            if most[slot] >= 0.5:
+            if most[slot] >= max(_ENDS_AT, _ENDS_AT_SHARE * going.beyond):
                 self._note(slot, tick, bands[slot], over, beyond, energy)
-            quiet_s = (tick - going.last) / TICK_HZ
-            if quiet_s > _ENDS_AFTER_S or (tick - going.began) / TICK_HZ >= LONGEST_S:
+            if (tick - going.last) / TICK_HZ > _ENDS_AFTER_S:
+                self._fading[slot] = most[slot]
+                ended.append(self._end(slot))
+            elif (tick - going.began) / TICK_HZ >= LONGEST_S:
+                self._fading[slot] = 0.0
                 ended.append(self._end(slot))
         return [event for event in ended if event is not None]
 
@@ -300,8 +307,8 @@ class MinuteDetector:
         assert going is not None
         going.last = tick
         going.visible |= tick <= self._visible_until
-        if beyond[band, slot] > going.over:
-            going.over, going.band = float(beyond[band, slot]), int(band)
+        if beyond[band, slot] > going.beyond:
+            going.beyond, going.band = float(beyond[band, slot]), int(band)
             going.strength = float(np.sqrt(over[band, slot]))
             going.rate, going.force = np.sqrt(energy[band, slot]).tolist()
 
