@@ -32,8 +32,8 @@ WINDOWS_S = (0.7, 0.4, 0.2)
 # is false.
 BEGINS_AT = (2.3, 1.9, 1.8)
 # Patches turn about 0.025 rad for a millimetre of skin (our head, the median over sites and
-# shapes): half a millimetre to the side of where it was a second ago is what a camera may see.
-VISIBLE_RAD = 0.02
+# shapes): who moved by more than that within a second is seen by a camera.
+VISIBLE_RAD = 0.03
 VISIBLE_FOR_S = 1.0
 LONGEST_S = 2.0  # what goes on longer is told in pieces
 # Shares of where it began and of its most, below which for so long an event ends. What rings on
@@ -98,12 +98,14 @@ class Bands:
 
     def restart(self) -> None:
         """Forget all rows."""
+        self._fresh = np.ones(self._sites + 1, bool)
         self._state = np.zeros((len(BANDS_HZ), 2, 2, self._sites + 1, 6))
         self._energy = np.zeros((len(BANDS_HZ), self._sites + 1, 2))
 
     def silence(self, sites: NDArray[np.bool_]) -> None:
         """Forget what these (R,) sites did."""
         gone = np.flatnonzero(sites)
+        self._fresh[gone] = True
         self._state[:, :, :, gone] = 0.0
         self._energy[:, gone] = 0.0
 
@@ -123,6 +125,8 @@ class Bands:
     def _filtered(self, row: Array) -> Array:
         """(B, R + 1, 6) by direct form II transposed."""
         x = np.broadcast_to(row, (len(BANDS_HZ), *row.shape))
+        if self._fresh.any():
+            self._settle(x)
         for section in range(2):
             b0, b1, b2, a1, a2 = (self._taps[:, section, tap] for tap in range(5))
             state = self._state[:, section]
@@ -131,6 +135,13 @@ class Bands:
             state[:, 1] = b2 * x - a2 * y
             x = y
         return np.asarray(x)
+
+    def _settle(self, x: Array) -> None:
+        """Begin as if what is heard first had always been so: a high-pass says nothing then."""
+        taps, new = self._taps[:, 0], self._fresh
+        self._state[:, 0, 0][:, new] = -taps[:, 0] * x[:, new]
+        self._state[:, 0, 1][:, new] = taps[:, 2] * x[:, new]
+        new[:] = False
 
 
 def _up(seen: Perceived) -> Array:
@@ -260,6 +271,8 @@ class MinuteDetector:
         self._head = head if self._head is None else np.maximum(head, 0.9 * self._head)
         leaked = self._leak * self._head
         ratio = energy[:, :-1] / (self._rest + leaked)
+        # What most of the face feels alike is the head, or teeth that meet, and no patch of skin.
+        ratio = ratio / np.maximum(np.median(ratio, axis=1, keepdims=True), 1.0)
         over = np.where(self._deaf > 0, 0.0, ratio.mean(axis=-1))  # (B, R)
         self._follow(energy[:, :-1], leaked, over)
         self._look_for_visible(tick, angle)
