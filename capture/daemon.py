@@ -25,7 +25,7 @@ from capture.phone_session import PHONE, PhoneSession
 from capture.preflight import DISK, Problem
 from capture.preroll import PreRoll, first_block_ns
 from capture.readiness import Readiness, free_bytes
-from capture.record_options import Control, RecordOptions
+from capture.record_options import Control, RecordOptions, set_slate
 from capture.record_status import Notice, RecordResult, RecordStatus
 from capture.recorder import Recorder, State
 from capture.recover import recover
@@ -184,6 +184,7 @@ class _Session:
 
     async def run(self, stops: dict[str, asyncio.Event]) -> RecordResult | None:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
+        self.control.interrupted = False
         async with contextlib.AsyncExitStack() as stack:
             if self._phone is not None:
                 await stack.enter_async_context(self._phone)
@@ -249,6 +250,7 @@ class _Session:
             for reason, stop in stops.items():
                 if stop.is_set():
                     recorder.end(reason, now_ns)
+                    self.control.interrupted |= reason == BY_OPERATOR
             self._obey(now_ns)
             state = recorder.tick(now_ns)
             if recorder.may_begin:
@@ -276,15 +278,27 @@ class _Session:
         for note in self.control.take_notes():
             self._keep("health", note.kind, note.time_ns, **note.facts)
         for command in self.control.take():
-            if command.verb is Verb.MARK:
-                self._mark(command, now_ns)
-            elif command.verb is Verb.STOP:
-                self._recorder.end(BY_OPERATOR, now_ns)
-            elif command.verb is not Verb.START or self._recorder.start():
-                continue
-            elif self._recorder.state is State.IDLE:
-                why = "; ".join(self._recorder.problems or self._recorder.missing)
-                self._notify(Notice("recorder", f"not ready: {why or 'wait a moment'}", ""))
+            why = self._do(command, now_ns)
+            if why:
+                self._notify(Notice("recorder", why, ""))
+            if command.answer is not None:
+                command.answer(why)
+
+    def _do(self, command: Command, now_ns: int) -> str:
+        """Why it cannot be done; "" where it was."""
+        begun = self._recorder.began_ns is not None
+        if command.verb is Verb.MARK:
+            self._mark(command, now_ns)
+        elif command.verb is Verb.STOP:
+            self._recorder.end(BY_OPERATOR, now_ns)
+        elif command.verb is Verb.SLATE:
+            if begun:
+                return "the take has its name already: give the slate before it begins"
+            return set_slate(self.control, self._options, command.label)
+        elif command.verb is Verb.START and not begun and not self._recorder.start():
+            why = "; ".join(self._recorder.problems or self._recorder.missing)
+            return f"not ready: {why or 'wait a moment'}"
+        return ""
 
     def _mark(self, command: Command, now_ns: int) -> None:
         label = self._marks.label(command)
@@ -367,7 +381,7 @@ class _Session:
     def _start_take(self, now_ns: int) -> None:
         """Make the folder and hand over everything heard so far."""
         layout, devices = layout_of(self._rig, self._links.links, self._allowed)
-        folder = new_take_folder(self._out, self._options.slate)
+        folder = new_take_folder(self._out, self._slate)
         number = int(folder.name.rpartition("-")[2])
         calls = self._preroll.hand_over()
         self._first_block_ns = first_block_ns(calls)
@@ -375,7 +389,7 @@ class _Session:
             folder.name,
             layout,
             **{
-                "origin": origin_of(self._rig, self._allowed, self._options.slate, number),
+                "origin": origin_of(self._rig, self._allowed, self._slate, number),
                 "simulated": self._rig.session.simulated,
                 "segments": self._segments(now_ns),
                 "subject": self._rig.session.subject,
@@ -395,9 +409,13 @@ class _Session:
             self._disk.put("health", CONSENT, now_ns, subject=take.subject, told=told)
         self._recorder.begin(now_ns)
         if self._phone is not None:
-            self._phone.start(self._options.slate, number)
+            self._phone.start(self._slate, number)
         if self.on_take is not None:
             self.on_take(take)
+
+    @property
+    def _slate(self) -> str:
+        return self.control.slate or self._options.slate
 
     def _corrections(self, layout: SensorLayout) -> dict[str, Correction]:
         """Those of the slots of the take, kept in it; what is recorded stays as it comes."""

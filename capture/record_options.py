@@ -4,7 +4,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from capture.operating import Command
@@ -54,9 +54,15 @@ class Note:
 
 
 class Control:
-    """What the operator and others say, from whatever thread, until the recorder takes it."""
+    """What the operator and others say, from whatever thread, until the recorder takes it.
+
+    slate: what the next take is named after, "" as the options say. interrupted: whether the last
+    recording was ended by Ctrl-C or SIGTERM.
+    """
 
     def __init__(self) -> None:
+        self.slate = ""
+        self.interrupted = False
         self._commands: deque[Command] = deque(maxlen=1000)
         self._notes: deque[Note] = deque(maxlen=1000)
         self._lock = threading.Lock()
@@ -84,3 +90,13 @@ class Control:
             commands = list(self._commands)
             self._commands.clear()
         return commands
+
+
+def set_slate(control: Control, options: RecordOptions, slate: str) -> str:
+    """Name takes so from now on; why not, where it is no name."""
+    try:
+        replace(options, slate=slate)
+    except ConfigError as error:
+        return str(error)
+    control.slate = slate
+    return ""

@@ -23,6 +23,9 @@ routine_s = 6.0
 [publish]
 faces = "tcp://127.0.0.1:5570"
 
+[control]                           # of `imusic serve`
+address = "tcp://127.0.0.1:5573"
+
 [[sinks]]                           # programs to drive, docs/avatars.md
 url = "vmc://127.0.0.1:39539"
 """
@@ -189,6 +192,20 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"{place}:{USUAL_FACES_PORT + ports}" if usual else ""
 
 
+USUAL_CONTROL = "tcp://127.0.0.1:5573"
+
+
+class ControlConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where `imusic serve` is controlled (docs/wire.md).
+
+    key_file, allow: beyond this computer, our keys and the public ones of who may ask.
+    """
+
+    address: str = USUAL_CONTROL
+    key_file: str = ""
+    allow: tuple[str, ...] = ()
+
+
 class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything `rig.toml` says: either `hub` or `devices`.
 
@@ -202,6 +219,7 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     phone: PhoneConfig | None = None
     session: SessionConfig = SessionConfig()
     publish: PublishConfig = PublishConfig()
+    control: ControlConfig = ControlConfig()
     sinks: tuple[dict[str, Any], ...] = ()  # read by capture.sinks.config
 
     def __post_init__(self) -> None:

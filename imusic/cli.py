@@ -50,6 +50,8 @@ VERBS: dict[str, Verb] = {
     ),
     "check": Verb("capture.check_cli", "Record", "Tell of each slot whether it is fit to record."),
     "record": Verb("capture.cli", "Record", "Record every source of a rig into a new take."),
+    "serve": Verb("capture.serve_cli", "Record", "Record take after take, controlled by ctl."),
+    "ctl": Verb("capture.serve_cli", "Record", "Ask or tell a recorder that serves."),
     "guide": Verb("viz.guide_cli", "Record", "Guide a performer step by step, and record it."),
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),
     "align": Verb("capture.cli", "Record", "Map all clocks of a take to one timeline."),

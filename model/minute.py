@@ -262,10 +262,10 @@ class MinuteDetector:
 
     def _row(self, tick: int, seen: Perceived, angle: Array) -> list[MinuteEvent]:
         silent = ~seen.heard[0]
-        if silent.any():
-            self._bands.silence(silent)
         self._deaf = np.where(silent, round(_DEAF_S * TICK_HZ), np.maximum(self._deaf - 1, 0))
         energy = self._bands.advance(seen)[0]
+        if silent.any():
+            self._bands.silence(silent)
         head = head_energy(energy)
         # What the head shook keeps ringing in the mean of a slot as long as in its own.
         self._head = head if self._head is None else np.maximum(head, 0.9 * self._head)
