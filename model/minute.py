@@ -38,7 +38,7 @@ VISIBLE_FOR_S = 1.0
 LONGEST_S = 2.0  # what goes on longer is told in pieces
 # Shares of where it began and of its most, below which for so long an event ends. What rings on
 # after it is another one only where it rises to so many times where the first ended.
-_ENDS_AT, _ENDS_AT_SHARE, _ENDS_AFTER_S = 0.5, 0.1, 0.1
+_ENDS_AT, _ENDS_AT_SHARE, _ENDS_AFTER_S = 0.5, 0.4, 0.1
 _AGAIN = 2.0
 _DEAF_S = 1.0  # after a gap a slot's filters settle
 _SETTLE_ROWS = TICK_HZ // 2
