@@ -15,6 +15,7 @@ import msgspec
 
 from capture.channels import CONSENT, HEALTH, PHONE_RAW, open_channels, raw_topic, topics_of
 from capture.consent import PUBLICATION, may_publish
+from capture.provenance import file_sha256
 from capture.recover import Outcome, recover
 from capture.take import DATA_FILE, Take, read_take, write_take
 from capture.take_folders import CHUNK_BYTES, whole_folder
@@ -54,6 +55,8 @@ def scrub(folder: Path, out: Path, today: dt.date, in_house: bool = False) -> Ta
     with whole_folder(out) as unfinished:
         with mapped(path) as data, (unfinished / DATA_FILE).open("xb") as stream:
             told = _copy(data, str(path), take, stream)
+        files = {DATA_FILE: file_sha256(unfinished / DATA_FILE)}
+        cleaned = msgspec.structs.replace(cleaned, files=files)
         write_take(cleaned, unfinished)
         if recover(unfinished).outcome is not Outcome.WHOLE:
             raise DataError(f"{out}: the copy does not read back", "is the disk in order?")

@@ -1,7 +1,8 @@
 """`manifest.json`: what a data set is, which files it has, and what it was made from.
 
-Versions of the schema: 1 was synthetic sets only; 2 added all that has a default below. Older ones
-are read as if they had been written today.
+Versions of the schema: 1 was synthetic sets only; 2 added all that has a default below, but for
+what 3 added: `tracks` as a fifth kind of file, and releases. Older ones are read as if they had
+been written today.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ from capture.consent import Subject
 from capture.provenance import DataUse
 from firmware_host.errors import DataError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST_FILE = "manifest.json"
 UNITS = {
     "accel": "m/s^2, specific force",
@@ -24,8 +25,9 @@ UNITS = {
     "quat_world_from_head": "wxyz",
     "weights": "ARKit coefficients, about 0 to 1",
 }
-# Folders of a data set, each with one file per shard; sets of `imusic synth` lack the last two.
-KINDS = ("shards", "sequences", "native", "faces")
+# Folders of a data set, each with one file per shard. Sets of `imusic synth` have the first two,
+# and `tracks` is there where somebody said something of the sequence.
+KINDS = ("shards", "sequences", "native", "faces", "tracks")
 
 
 class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

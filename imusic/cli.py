@@ -54,6 +54,8 @@ VERBS: dict[str, Verb] = {
     "ctl": Verb("capture.serve_cli", "Record", "Ask or tell a recorder that serves."),
     "guide": Verb("viz.guide_cli", "Record", "Guide a performer step by step, and record it."),
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),
+    "verify": Verb("capture.keeping_cli", "Record", "Tell whether takes are as they ended."),
+    "offload": Verb("capture.keeping_cli", "Record", "Copy takes to another disk, and prove it."),
     "align": Verb("capture.cli", "Record", "Map all clocks of a take to one timeline."),
     "import": Verb("capture.cli", "Record", "Make takes from recordings made elsewhere."),
     "consent": Verb("capture.consent_cli", "Record", "What people in takes agreed to."),
@@ -72,6 +74,9 @@ VERBS: dict[str, Verb] = {
     "enrol": Verb("model.enrol_cli", "Model", "Guide a new wearer, and learn the face."),
     "adapt": Verb("model.enrol_cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
+    "baselines": Verb(
+        "model.track_cli", "Model", "Tell how well what raters said follows from faces."
+    ),
     "predict": Verb("model.cli", "Model", "Write the face of a recorded take to a file."),
     "minute": Verb("model.minute_cli", "Model", "List movements too small for a camera."),
     "live": Verb("model.cli", "Model", "Publish the face of a live hub over ZeroMQ."),

@@ -22,6 +22,7 @@ from capture.recording import read_recording
 from capture.sync import align, read_alignment
 from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, software
 from capture.take_folders import find_takes
+from dataset_tools.annotations.tables import TRACKS
 from dataset_tools.executors import Executor
 from dataset_tools.manifest import (
     Edit,
@@ -42,7 +43,7 @@ from dataset_tools.sets.sequences import (
 from dataset_tools.sets.statistics import statistics
 from dataset_tools.sets.tables import Sequence as Stored
 from dataset_tools.sets.tables import shard_name, write_sequence
-from dataset_tools.sets.versions import Staging, next_version
+from dataset_tools.sets.versions import Staging, link_or_copy, next_version
 from dataset_tools.shards import read_facts
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import FACE_12, SensorLayout, layout_from_dict, layout_to_dict
@@ -144,7 +145,7 @@ def build(
         tasks = [t for t in tasks if not _is_known(t, known)]
         if before and staging.previous and not tasks and not _told_more(before, people):
             return Built(staging.previous[0], False, 0, 0, len(known), notes)
-        made = _run(tasks, executor_for, report)
+        made = [_told(staging, s, known.get(s.name)) for s in _run(tasks, executor_for, report)]
         kept = [s for s in known.values() if s.name not in {m.name for m in made}]
         for shard in kept:
             assert staging.previous
@@ -162,6 +163,19 @@ def build(
             history=(*(before.history if before else ()), edit),
         )
         return Built(staging.commit(manifest), True, edit.added, again, len(kept), notes)
+
+
+def _told(staging: Staging, shard: Shard, before: Shard | None) -> Shard:
+    """A shard with what was said of its sequence before: its timeline begins where it began."""
+    tracks = f"{TRACKS}/{shard.name}.parquet"
+    if before is None or tracks not in before.files:
+        return shard
+    assert staging.previous
+    target = staging.path / tracks
+    target.parent.mkdir(exist_ok=True)
+    target.unlink(missing_ok=True)
+    link_or_copy(staging.previous[0] / tracks, target)
+    return msgspec.structs.replace(shard, sha256=(*shard.sha256, before.files[tracks]))
 
 
 def _name(shard: Shard) -> str:

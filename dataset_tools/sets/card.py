@@ -7,6 +7,13 @@ from dataset_tools.manifest import Manifest
 from firmware_host.layout import layout_from_dict
 
 Facts = Mapping[str, Any]
+_TRACKS = {
+    False: (),
+    True: (
+        "| `tracks` | what a rater said of a stretch of a sequence, `start_s` to `end_s`; where "
+        "both are one, a point of a curve |",
+    ),
+}
 
 _HUB_LICENCES = {
     "CC-BY-4.0": "cc-by-4.0", "CC0-1.0": "cc0-1.0", "MIT": "mit", "Apache-2.0": "apache-2.0",
@@ -14,8 +21,13 @@ _HUB_LICENCES = {
 }  # fmt: skip
 
 
-def card(manifest: Manifest, facts: Sequence[Facts], parts: Sequence[str]) -> str:
-    """README.md with its header of metadata. parts: train, test, …, as the folders are."""
+def card(
+    manifest: Manifest, facts: Sequence[Facts], configurations: Mapping[str, Sequence[str]]
+) -> str:
+    """README.md with its header of metadata.
+
+    configurations: `rows`, `sequences`, … → the parts that have files of it: train, test, …
+    """
     people = {row["subject"] for row in facts}
     licences = sorted(
         {s.licence for n, s in manifest.subjects.items() if n in people and s.licence}
@@ -30,7 +42,7 @@ def card(manifest: Manifest, facts: Sequence[Facts], parts: Sequence[str]) -> st
         "tags: [face, imu, arkit, blendshapes, motion-capture]",
         "configs:",
     ]
-    for configuration in ("rows", "sequences", "native", "faces"):
+    for configuration, parts in configurations.items():
         head += [f"- config_name: {configuration}", "  data_files:"]
         if configuration == "rows":
             head.insert(-1, "  default: true")
@@ -54,7 +66,8 @@ def card(manifest: Manifest, facts: Sequence[Facts], parts: Sequence[str]) -> st
         "| `rows` | a tick of 60 Hz: `accel`, `gyro`, `weights`, `quat_world_from_head` |",
         "| `native` | a tick of a device as it came, `time_ns` after the first sample |",
         "| `faces` | an ARKit frame as it came |",
-        "| `sequences` | the facts of a sequence; `sequence` joins all four |",
+        "| `sequences` | the facts of a sequence; `sequence` joins all of them |",
+        *_TRACKS["tracks" in configurations],
         "",
         f"`accel` (m/s², specific force) and `gyro` (rad/s) hold x y z of {len(slots)} slots, in "
         "sensor frames, NaN where nothing was heard: " + ", ".join(f"`{n}`" for n in slots) + ".",

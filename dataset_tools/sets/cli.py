@@ -12,7 +12,8 @@ import typer
 
 from dataset_tools.executors import Executor, Kind, executor_of
 from dataset_tools.sets.edit_cli import app as edit_app
-from firmware_host.errors import ConfigError, DataError
+from dataset_tools.sets.track_cli import app as tracks_app
+from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
     from dataset_tools.sets.check import Checked
@@ -21,6 +22,12 @@ app = typer.Typer(rich_markup_mode=None)
 dataset_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset", help="Build, check, split and curate data sets.")
 dataset_app.add_typer(edit_app)
+dataset_app.add_typer(
+    tracks_app,
+    name="tracks",
+    help="What raters said over time, and how far they agree.\n\n"
+    "Example: imusic dataset tracks list sets/faces",
+)
 
 Set = Annotated[Path, typer.Argument(metavar="SET", help="A data set, or one version of it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -147,22 +154,37 @@ def _lines(checked: "Checked") -> Iterator[str]:
 
 
 @dataset_app.command()
-def summary(dataset: Set, as_json: Json = False) -> None:
+def summary(
+    dataset: Set,
+    executor: ExecutorOption = "auto",
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
     """Tell what is in a data set: hours, people, rates, losses, what is rare.
+
+    Of a set of virtual wearers all rows are read, on all cores.
 
     Example: imusic dataset summary sets/faces
     """
+    import msgspec
+
     from dataset_tools.manifest import read_manifest
     from dataset_tools.sets.summary import lines
     from dataset_tools.sets.summary import summary as summary_of
+    from dataset_tools.sets.synthetic import is_synthetic, read_synthetic_facts
     from dataset_tools.sets.versions import version_folder
     from dataset_tools.shards import read_facts
 
     version = version_folder(dataset)
     manifest = read_manifest(version)
-    if not manifest.layouts:
-        raise DataError(f"{version} is a synthetic data set", "its manifest.json says all of it")
-    told = summary_of(manifest, read_facts(version, manifest))
+    if is_synthetic(manifest):
+        with bar("shards") as report:
+            ways = executors(executor, workers)
+            statistics, facts = read_synthetic_facts(version, manifest, ways, report)
+        manifest = msgspec.structs.replace(manifest, statistics=statistics)
+    else:
+        facts = read_facts(version, manifest)
+    told = summary_of(manifest, facts)
     if as_json:
         typer.echo(json.dumps({"version": str(version), **told}))
         return

@@ -25,7 +25,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Plan = Callable[["Manifest", "list[Facts]"], "Change"]
 
 
-def _tell(edited: "Edited", as_json: bool) -> None:
+def tell_edit(edited: "Edited", as_json: bool) -> None:
+    """An edit on stdout: what it changed, and the new version."""
     version = None if edited.version is None else str(edited.version)
     if as_json:
         typer.echo(json.dumps({"version": version, "changes": list(edited.lines)}))
@@ -38,7 +39,7 @@ def _tell(edited: "Edited", as_json: bool) -> None:
 def _edit(dataset: Path, plan: Plan, dry_run: bool, as_json: bool) -> None:
     from dataset_tools.sets.edits import edit
 
-    _tell(edit(dataset, plan, dry_run), as_json)
+    tell_edit(edit(dataset, plan, dry_run), as_json)
 
 
 def _chosen(query: str, facts: "list[Facts]") -> "list[Facts]":
@@ -213,7 +214,7 @@ def merge(
     """
     from dataset_tools.sets import edits
 
-    _tell(edits.merge(dataset, other, dry_run), as_json)
+    tell_edit(edits.merge(dataset, other, dry_run), as_json)
 
 
 @app.command()

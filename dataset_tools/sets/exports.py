@@ -31,7 +31,7 @@ Format = Literal["npz", "livelink", "huggingface"]
 Facts = dict[str, Any]
 
 # Folder of the data set → name of the configuration that Hugging Face users load.
-CONFIGURATIONS = {"shards": "rows", "sequences": "sequences", "native": "native", "faces": "faces"}
+CONFIGURATIONS = {"shards": "rows"} | {k: k for k in ("sequences", "native", "faces", "tracks")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +205,19 @@ def _write_huggingface(
     for done, row in enumerate(facts, 1):
         name = shard_name(row["sequence"])
         for kind, configuration in CONFIGURATIONS.items():
+            if not (version / kind / f"{name}.parquet").is_file():
+                continue  # nobody said anything of it
             target = out / configuration / part_of.get(row["sequence"], "train")
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(version / kind / f"{name}.parquet", target / f"{name}.parquet")
         report(done / len(facts))
     parts = sorted({part_of.get(row["sequence"], "train") for row in facts})
-    (out / "README.md").write_text(card(manifest, facts, parts), "utf-8")
+    configurations = {
+        name: [part for part in parts if (out / name / part).is_dir()]
+        for name in CONFIGURATIONS.values()
+        if (out / name).is_dir()
+    }
+    (out / "README.md").write_text(card(manifest, facts, configurations), "utf-8")
     return []
 
 
