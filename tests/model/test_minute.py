@@ -56,7 +56,7 @@ def test_a_tremor_is_told_with_its_slot_band_time_and_strength(band, hz):
     (event,) = detector().advance(599, rows)
     assert (event.slot, event.low_hz, event.high_hz) == ("mentalis", *BANDS_HZ[band])
     assert event.time_ns == pytest.approx(tick_time_ns(300), abs=3e8)
-    assert event.duration_s == pytest.approx(1.0, abs=0.6)
+    assert event.duration_s == pytest.approx(1.4, abs=0.6)
     assert event.strength > 2.5
     assert not event.visible
     stronger = trembling(quiet_rows(600), "mentalis", hz, 300, 60, 0.06)
