@@ -81,9 +81,7 @@ async def live(
     url = rig.sources[0].url
     replayed = url.startswith("replay:")
     if replayed and record_to is not None:
-        raise ConfigError(
-            f"{url}: a replay is not recorded again", "leave out --record: the take exists"
-        )
+        raise _again(url)
     _check_phone(rig, replayed, sinks, hybrid)
     with Broadcast(rig.name, rig.publish, sinks) as out:
         control = Control()
@@ -138,6 +136,12 @@ async def _beside_recording(
         control=control,
     )
     return await _beside_ticks(face, on_counts, recording, stop=stop)
+
+
+def _again(url: str) -> ConfigError:
+    return ConfigError(
+        f"{url}: a replay is not recorded again", "leave out --record: the take exists"
+    )
 
 
 def _wants_other(sinks: Sequence[SinkConfig]) -> bool:
