@@ -390,7 +390,7 @@ class _Session:
             layout,
             **{
                 "origin": origin_of(self._rig, self._allowed, self._slate, number),
-                "simulated": self._rig.session.simulated,
+                "simulated": self._rig.is_simulated,
                 "segments": self._segments(now_ns),
                 "subject": self._rig.session.subject,
                 "consent": self._consent,

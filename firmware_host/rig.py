@@ -56,14 +56,15 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 HUB = "hub"
+SIM = "sim"  # of any kind, made of software
 # What a device may be, and the transports that lead to one.
 KINDS: dict[str, tuple[str, ...]] = {
-    HUB: ("serial", "udp", "tcp", "ble"),
-    "witmotion": ("serial",),
-    "witmotion-ble": ("ble",),
-    "slimevr": ("udp",),
-    "ximu3": ("serial", "tcp", "udp"),
-    "dot": ("ble",),
+    HUB: ("serial", "udp", "tcp", "ble", SIM),
+    "witmotion": ("serial", SIM),
+    "witmotion-ble": ("ble", SIM),
+    "slimevr": ("udp", SIM),
+    "ximu3": ("serial", "tcp", "udp", SIM),
+    "dot": ("ble", SIM),
 }
 _BAUDS = {"witmotion": 9600, "ximu3": 115_200}  # as delivered
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")  # it becomes a topic and a protobuf type
@@ -255,6 +256,12 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether what it gives is made up: by its own word, or because a device is software."""
+        made_up = any(device.url.startswith(f"{SIM}:") for device in self.sources)
+        return self.session.simulated or made_up
+
+    @property
     def unserved(self) -> tuple[str, ...]:
         """Slots of the layout that no device can serve, by what the rig says."""
         if self.hub is not None:
@@ -281,15 +288,15 @@ def _check_apart(devices: tuple[DeviceConfig, ...]) -> None:
             raise ValueError(f"two devices are called {device.name!r}")
         names.add(device.name.lower())
         scheme, _, target = device.url.partition(":")
-        if scheme not in KINDS[device.kind] or not target:
-            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind])
+        if scheme not in KINDS[device.kind] or not (target or scheme == SIM):
+            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind] if known != SIM)
             raise ValueError(
                 f"device {device.name!r}: a {device.kind} is reached by {ways}, got {device.url!r}"
             )
         # Trackers of SlimeVR all send to one port.
         mac = device.id.upper() if device.kind == "slimevr" else ""
         line = f"{scheme}:{target.split(',')[0]}", mac
-        if line in lines:
+        if line in lines and scheme != SIM:
             raise ValueError(
                 f"devices {lines[line]!r} and {device.name!r} are both at {' '.join(line).strip()}"
             )

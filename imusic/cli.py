@@ -74,6 +74,7 @@ VERBS: dict[str, Verb] = {
     "enrol": Verb("model.enrol_cli", "Model", "Guide a new wearer, and learn the face."),
     "adapt": Verb("model.enrol_cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
+    "explain": Verb("model.explain_cli", "Model", "Tell which sensors mattered for what."),
     "baselines": Verb(
         "model.track_cli", "Model", "Tell how well what raters said follows from faces."
     ),
