@@ -110,13 +110,12 @@ def decode_announcement(data: bytes) -> XimuAnnouncement | None:
     if not (isinstance(tcp_port, int) and 0 < tcp_port < 65_536):
         return None
     charge = values.get("battery")
-    is_known = isinstance(charge, int | float) and 0 <= charge <= 100
     return XimuAnnouncement(
         str(values.get("name", ""))[:64],
         (_name(message) or "")[:64],
         tcp_port,
         udp_port if isinstance(udp_port, int) and 0 < udp_port < 65_536 else 0,
-        charge / 100 if is_known else math.nan,
+        charge / 100 if isinstance(charge, int | float) and 0 <= charge <= 100 else math.nan,
     )
 
 
