@@ -18,7 +18,10 @@ from firmware_host.vendors.witmotion import (
     WitFrame,
     WitMotionBle,
     WitMotionSerial,
+    _ble_starts,
     _has_sum,
+    _is_ble_frame,
+    _summed_starts,
     settings,
 )
 
@@ -58,6 +61,10 @@ def blocks(events):
     return [event for event in events if isinstance(event, ImuBlock)]
 
 
+def garbage(events):
+    return sum(event.count for event in events if isinstance(event, Garbage))
+
+
 def readings(events):
     """(N, 6) accel and gyro of every sample, whatever blocks they came in."""
     rows = [
@@ -67,7 +74,7 @@ def readings(events):
 
 
 def test_bytes_that_somebody_captured_from_a_wire_are_intact_and_a_round():
-    found = WitDecoder(FRAME_SIZE, _has_sum, 1).feed(CAPTURED_WIRE)
+    found = WitDecoder(FRAME_SIZE, _has_sum, 1, _summed_starts).feed(CAPTURED_WIRE)
     assert [frame.kind for frame in found] == [0x51, 0x52, 0x53]
     assert struct.unpack("<2h", found[2].payload[:4]) == (1358, -202)
     block = blocks(WitMotionSerial().receive(CAPTURED_WIRE * 3, 7_000_000))[0]
@@ -159,7 +166,7 @@ def test_time_goes_on_when_the_calendar_of_the_device_is_set_back_or_lost():
 
 @given(st.binary(max_size=600), cuts)
 def test_noise_never_raises_and_every_byte_is_accounted_for(noise, sizes):
-    decoder = WitDecoder(FRAME_SIZE, _has_sum, 1)
+    decoder = WitDecoder(FRAME_SIZE, _has_sum, 1, _summed_starts)
     found = [f for chunk in chunked(noise, sizes) for f in decoder.feed(chunk)]
     used = sum(f.count if isinstance(f, Garbage) else FRAME_SIZE for f in found)
     assert used + decoder.pending == len(noise)
@@ -177,11 +184,30 @@ def test_any_chunking_gives_the_same_readings(parts, sizes):
     np.testing.assert_array_equal(readings(got), readings(whole.receive(stream, 1)))
 
 
+pieces = st.sampled_from([ROUND, ROUND[:-1], CAPTURED, b"\x55" * 12, b"\x55\x51", b"\x55\x61"])
+
+
+@given(st.lists(pieces | st.binary(max_size=40), max_size=20))
+def test_many_bytes_at_once_are_read_as_one_by_one(parts):
+    stream = b"".join(parts)
+    for arguments in (
+        (FRAME_SIZE, _has_sum, 1, _summed_starts),
+        (BLE_FRAME_SIZE, _is_ble_frame, 0, _ble_starts),
+    ):
+        few, many = WitDecoder(*arguments), WitDecoder(*arguments)
+        one_by_one = [found for octet in stream for found in few.feed(bytes((octet,)))]
+        at_once = many._feed_many(stream) if len(stream) >= arguments[0] else many.feed(stream)
+        assert many.pending == few.pending
+        kinds = [found for found in one_by_one if isinstance(found, WitFrame)]
+        assert [found for found in at_once if isinstance(found, WitFrame)] == kinds
+        assert garbage(at_once) == garbage(one_by_one)
+
+
 @given(st.integers(0, len(ROUND) - 1), st.integers(1, 255))
 def test_damage_to_one_byte_costs_one_frame(at, flip):
     damaged = bytearray(ROUND)
     damaged[at] ^= flip
-    decoder = WitDecoder(FRAME_SIZE, _has_sum, 1)
+    decoder = WitDecoder(FRAME_SIZE, _has_sum, 1, _summed_starts)
     found = decoder.feed(ROUND + bytes(damaged) + ROUND)
     kinds = [f.kind for f in found if isinstance(f, WitFrame)]
     intact = [0x50, 0x51, 0x52, 0x53, 0x59]
@@ -204,7 +230,7 @@ def test_settings_are_the_writes_that_the_maker_describes():
 
 
 def test_a_megabyte_of_heads_takes_time_in_proportion_and_no_memory():
-    decoder = WitDecoder(FRAME_SIZE, lambda _: False, 1)
+    decoder = WitDecoder(FRAME_SIZE, lambda _: False, 1, lambda _: [])
     assert decoder.feed(b"\x55" * 1_000_000) == [Garbage(1_000_000 - FRAME_SIZE + 1)]
     assert decoder.pending == FRAME_SIZE - 1
 
