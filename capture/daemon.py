@@ -274,7 +274,9 @@ class _Session:
             self._phone.ask_to_stop()
 
     def _obey(self, now_ns: int) -> None:
-        """Do what the operator said since the last look."""
+        """Do what the operator said since the last look, and keep what others noted."""
+        for note in self.control.take_notes():
+            self._keep("health", note.kind, note.time_ns, **note.facts)
         for command in self.control.take():
             why = self._do(command, now_ns)
             if why:

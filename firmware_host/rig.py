@@ -160,7 +160,7 @@ USUAL_FACES_PORT = 5570
 class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """ZeroMQ addresses, one PUB socket per stream (docs/wire.md).
 
-    status, events: "" takes the two ports after that of faces where it is the usual 5570, and
+    status, events, minute: "" takes the ports after that of faces where it is the usual 5570, and
     publishes nothing of the kind where it is another. key_file, allow: beyond this computer, our
     keys and the public ones of subscribers.
     """
@@ -168,6 +168,7 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     faces: str = f"tcp://127.0.0.1:{USUAL_FACES_PORT}"
     status: str = ""
     events: str = ""
+    minute: str = ""
     key_file: str = ""
     allow: tuple[str, ...] = ()
 
@@ -180,6 +181,11 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def events_address(self) -> str:
         """Where it is told what happened; "" nowhere."""
         return self.events or self._after(2)
+
+    @property
+    def minute_address(self) -> str:
+        """Where movements too small for a camera are published; "" nowhere."""
+        return self.minute or self._after(3)
 
     def _after(self, ports: int) -> str:
         place, colon, port = self.faces.rpartition(":")
