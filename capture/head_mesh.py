@@ -58,7 +58,10 @@ class Head:
     def normals(self, vertices: Floats) -> Floats:
         """Unit normals (V, 3) of a deformed face, averaged over the triangles by area."""
         a, b, c = (vertices[self.triangles[:, k]] for k in range(3))
-        summed = self._faces_at_vertex @ np.cross(b - a, c - a)
+        (ux, uy, uz), (vx, vy, vz) = (b - a).T, (c - a).T
+        # Written out: `np.cross` takes three times as long.
+        across = np.stack((uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx), axis=1)
+        summed = self._faces_at_vertex @ across
         length = np.linalg.norm(summed, axis=-1, keepdims=True)
         return np.asarray(summed / np.maximum(length, 1e-12), np.float32)
 

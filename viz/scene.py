@@ -38,7 +38,7 @@ _FILL = _lamp((0.85, 0.10, 0.55), (0.21, 0.235, 0.26))
 _SKY = np.array([0.31, 0.325, 0.34], np.float32)
 _GROUND = np.array([0.17, 0.15, 0.135], np.float32)
 _WRAP = np.float32(0.25)  # light bleeds round the terminator, as it does in skin
-_GLOSS, _GLOSS_POWER = np.float32(0.10), 22
+_GLOSS = np.float32(0.10)
 _RIM = np.float32(0.16)
 # A table is several times faster than a power of every vertex.
 _TO_SRGB = (np.linspace(0, 1, 4096) ** (1 / 2.2)).astype(np.float32)
@@ -227,7 +227,7 @@ def shade(normals: Floats, to_eye: Floats, albedo: Floats) -> Floats:
 
     normals (unit) and to_eye (any length) are in head axes; albedo is linear.
     """
-    to_eye = to_eye / np.linalg.norm(to_eye, axis=1, keepdims=True)
+    to_eye = to_eye / np.sqrt(np.einsum("vi,vi->v", to_eye, to_eye))[:, None]
     up = 0.5 + 0.5 * normals[:, 1:2]
     light = _GROUND + up * (_SKY - _GROUND)
     gloss = np.zeros(len(normals), np.float32)
@@ -235,12 +235,21 @@ def shade(normals: Floats, to_eye: Floats, albedo: Floats) -> Floats:
         lit = np.maximum((normals @ towards + _WRAP) / (1 + _WRAP), 0)
         light += lit[:, None] * colour
         half = to_eye + towards
-        mirrored = np.einsum("vi,vi->v", normals, half) / np.linalg.norm(half, axis=1)
-        gloss += _GLOSS * colour.mean() * np.maximum(mirrored, 0) ** _GLOSS_POWER
+        mirrored = np.einsum("vi,vi->v", normals, half) / np.sqrt(np.einsum("vi,vi->v", half, half))
+        gloss += _GLOSS * colour.mean() * _to_the_22nd(np.maximum(mirrored, 0))
     grazing = 1 - np.clip(np.einsum("vi,vi->v", normals, to_eye), 0, 1)
-    light += (_RIM * grazing[:, None] ** 4) * up
+    grazing *= grazing
+    light += (_RIM * (grazing * grazing))[:, None] * up
     linear = np.clip(albedo * light + gloss[:, None], 0, 1)
     return np.asarray(_TO_SRGB[(linear * (len(_TO_SRGB) - 1)).astype(np.int32)])
+
+
+def _to_the_22nd(values: Floats) -> Floats:
+    """How narrow a highlight is: by squares, which are several times faster than a power."""
+    two = values * values
+    four = two * two
+    eight = four * four
+    return eight * eight * four * two
 
 
 def caption_strip(captions: Sequence[str], size: int, height: int) -> Image:
