@@ -24,7 +24,7 @@ import numpy as np
 from viewer import PUBLISHER
 
 ROOT = Path(__file__).parents[1]
-HZ, WARM_UP_S, PATIENCE_S = 60.0, 3.0, 120.0
+HZ, WARM_UP_S, PATIENCE_S = 60.0, 3.0, 300.0
 GRAPHICS = ("--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist")
 
 
@@ -86,7 +86,7 @@ def measure(seconds: float, size: tuple[int, int]) -> dict[str, float]:
             )
             page = browser.new_page(viewport={"width": size[0], "height": size[1]})
             page.set_default_timeout(1000 * PATIENCE_S)
-            page.goto(f"http://127.0.0.1:{port}/?measure", wait_until="domcontentloaded")
+            page.goto(f"http://127.0.0.1:{port}/?measure", wait_until="commit")
             page.wait_for_function("(window.imusicAges ?? []).length > 10")
             return watched(page, console.pid, seconds)
     finally:

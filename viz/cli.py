@@ -19,7 +19,7 @@ app.add_typer(head_app, name="head", help="Look at the head mesh and its 52 shap
 
 @head_app.command()
 def sheet(
-    out: Annotated[Path, typer.Option(help="The .png to write.")],
+    out: Annotated[Path, typer.Option(help="The .png or .webp to write.")],
     size: Annotated[int, typer.Option(min=64, max=1024, help="Pixels of one cell.")] = 224,
     head: HeadFile = None,
     renderer: RendererName = "auto",
@@ -33,16 +33,16 @@ def sheet(
 
     from viz.offscreen import open_renderer, prefer_named
     from viz.sheet import shape_sheet, with_people
-    from viz.video import write_png
+    from viz.video import STILLS, write_picture
 
-    check_out(out, (".png",), force)
+    check_out(out, STILLS, force)
     prefer, mesh = prefer_named(renderer), head_from(head)
     with closing(open_renderer(2 * size, prefer=prefer, head=mesh, captions=False)) as opened:
         drawn = shape_sheet(mesh, opened)
     if head is None:
         people, labels = _people(2 * size, prefer)
         drawn = with_people(drawn, people, labels)
-    write_png(out, drawn)
+    write_picture(out, drawn)
     typer.echo(out)
 
 
