@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from viewer import PUBLISHER
+from viewer import PUBLISHER, resident_mb
 
 ROOT = Path(__file__).parents[1]
 HZ, WARM_UP_S, PATIENCE_S = 60.0, 3.0, 300.0
@@ -45,15 +45,6 @@ def wait_for(url: str) -> None:
         except OSError:
             time.sleep(0.1)
     raise SystemExit(f"nothing answers at {url}")
-
-
-def resident_mb(pid: int) -> float:
-    """Memory of a process; NaN where the system does not tell so."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return float("nan")
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def measure(seconds: float, size: tuple[int, int]) -> dict[str, float]:

@@ -5,11 +5,13 @@
 A process of its own publishes 60 faces a second over TCP; the viewer's own loop shows them, in a
 hidden renderer whose pixels are read back, or with --window in a real window (under Xvfb:
 `xvfb-run python benchmarks/viewer.py --window`). Latency is from the moment of publishing to the
-moment at which the picture of that face has been drawn. Both read one monotonic clock.
+moment at which the picture of that face has been drawn. Both read one monotonic clock. Memory is
+that of the viewer's process after the warm-up and at the end: with --seconds 600 it should be flat.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -47,6 +49,15 @@ with Publisher("tcp://127.0.0.1:*") as out:
 """
 
 
+def resident_mb(pid: int) -> float:
+    """Memory of a process; NaN where the system does not tell so."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return float("nan")
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 class Timed:
     """Another screen, and when what it was shown had been drawn."""
 
@@ -56,6 +67,7 @@ class Timed:
         self._seen = -1
         self.latency_ms: list[float] = []
         self.drawn = 0
+        self.early_mb = float("nan")
 
     def show(self, shown: Shown) -> bool:
         """Show it and note how old the face is by then."""
@@ -65,6 +77,8 @@ class Timed:
         if newest is not None and newest.sequence != self._seen and warm:
             self._seen = newest.sequence
             self.latency_ms.append((time.monotonic_ns() - newest.time_ns) / 1e6)
+        if warm and not self.drawn:
+            self.early_mb = resident_mb(os.getpid())
         self.drawn += warm
         return alive
 
@@ -106,6 +120,8 @@ def measure(seconds: float, size: int, window: bool) -> dict[str, float]:
         "p99_ms": round(float(p99), 1),
         "shown_hz": round(len(timed.latency_ms) / seconds, 1),
         "drawn_hz": round(timed.drawn / seconds, 1),
+        "early_mb": round(timed.early_mb, 1),
+        "end_mb": round(resident_mb(os.getpid()), 1),
         "published": int(sent),
         "publisher_latest_ms": round(1e3 * float(late_s), 1),
     }
