@@ -21,7 +21,7 @@ pytest.importorskip("fsspec")
 
 ROOT = Path(__file__).parents[3]
 # Of each command; `python -m tests.dataset_tools.sets.killing FOLDER 0` tries all.
-POINTS = 5
+POINTS = 2
 
 
 def here(_: int) -> Here:
@@ -34,7 +34,9 @@ def prepared(make_take, tmp_path) -> Path:
     folder = tmp_path / "kills" / "prepared"
     segments = (Segment("rest", 0.0, 1.0),)
     for number, who in enumerate(("anna", "ben", "anna")):
-        make_take(f"{who}-{number}", number, 2.0, subject=who, segments=segments, simulated=True)
+        make_take(
+            f"{who}-{number}", number, seconds=2.0, subject=who, segments=segments, simulated=True
+        )
     folder.mkdir(parents=True)
     takes = tmp_path / "takes"
     build([takes / "anna-0", takes / "ben-1"], folder / "set", here)
