@@ -98,30 +98,34 @@ def croissant(
         "recordSet": [],
     }
     for configuration, parts in configurations.items():
-        told["distribution"].append(
-            {
-                "@type": "cr:FileSet",
-                "@id": f"{configuration}-files",
-                "name": f"{configuration}-files",
-                "containedIn": {"@id": "repository"},
-                "encodingFormat": "application/x-parquet",
-                "includes": f"{configuration}/*/*.parquet",
-                "description": f"Parts: {', '.join(parts)}.",
-            }
-        )
-        told["recordSet"].append(
-            {
-                "@type": "cr:RecordSet",
-                "@id": configuration,
-                "name": configuration,
-                "field": [
-                    _field(configuration, column, kind)
-                    for column, kind in schemas[configuration].items()
-                    if _type(kind) is not None
-                ],
-            }
-        )
+        told["distribution"].append(_files(configuration, parts))
+        told["recordSet"].append(_records(configuration, schemas[configuration]))
     return told
+
+
+def _files(configuration: str, parts: Sequence[str]) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": f"{configuration}-files",
+        "name": f"{configuration}-files",
+        "containedIn": {"@id": "repository"},
+        "encodingFormat": "application/x-parquet",
+        "includes": f"{configuration}/*/*.parquet",
+        "description": f"Parts: {', '.join(parts)}.",
+    }
+
+
+def _records(configuration: str, schema: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": configuration,
+        "name": configuration,
+        "field": [
+            _field(configuration, column, kind)
+            for column, kind in schema.items()
+            if _type(kind) is not None
+        ],
+    }
 
 
 def _type(kind: str) -> str | None:
