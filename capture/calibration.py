@@ -88,7 +88,7 @@ def rezeroed(
     Args:
         rest_accel, rest_gyro: (N, S, 3) at rest, sensor frames, NaN where missing.
     """
-    heard = np.isfinite(rest_accel).all(axis=2).any(axis=0)
+    heard = np.asarray(np.isfinite(rest_accel).all(axis=2).any(axis=0))
     heard &= np.isfinite(rest_gyro).all(axis=2).any(axis=0)
     gravity, reference = _mean_or_zero(rest_accel), layout.reference_index
     bias = np.where(heard[:, None], _mean_or_zero(rest_gyro), known.gyro_bias_rad_s)

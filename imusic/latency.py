@@ -141,13 +141,13 @@ def _subscribed(
     settled = [row for row in settled if row[1].newest_ns > row[1].time_ns - 50_000_000]
     if first_s is None or len(settled) < 2:
         raise TransportError("no face that moves was published", "try `imusic demo`")
-    columns = [
-        np.array([getattr(m, field) for _, m in settled], np.int64)
+    columns = {
+        field: np.array([getattr(m, field) for _, m in settled], np.int64)
         for field in ("time_ns", "unix_ns", "newest_ns", "sequence")
-    ]
+    }
     weights = np.stack([np.frombuffer(m.weights, "<f4") for _, m in settled])
     received = np.array([at for at, _ in settled], np.int64)
-    return Heard(received, *columns, weights), first_s, _shares(began, ended)
+    return Heard(received_ns=received, weights=weights, **columns), first_s, _shares(began, ended)
 
 
 def _used(pid: int) -> tuple[float, float, float] | None:

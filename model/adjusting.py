@@ -10,7 +10,6 @@ from typing import Any
 
 from model.driving import Action
 from model.predictor import Predictor
-from model.wearer import Wearer
 
 KIND = "adjust"
 REZERO, UNDO, WEARER = "rezero", "undo", "wearer"
@@ -25,27 +24,16 @@ def adjustments(health: Iterable[dict[str, Any]]) -> list[tuple[int, Action]]:
     ]
 
 
-def rezero(predictor: Predictor) -> str:
-    """The face is at rest now. Gives "" or why not."""
-    return predictor.rezero()
+def _rezero(predictor: Predictor) -> None:
+    predictor.rezero()
 
 
-def undo(predictor: Predictor) -> str:
-    """The last one was a mistake. Gives "" or why not."""
-    return predictor.undo()
-
-
-def wear(predictor: Predictor, wearer: Wearer | None) -> str:
-    """Somebody else's profile. Gives ""."""
-    return predictor.wear(wearer)
+def _undo(predictor: Predictor) -> None:
+    predictor.undo()
 
 
 def _same_wearer(predictor: Predictor) -> None:
     predictor.wear(predictor.wearer)  # so that an undo later takes back the same thing
 
 
-_ACTIONS: dict[str, Action] = {
-    REZERO: lambda predictor: rezero(predictor) and None,
-    UNDO: lambda predictor: undo(predictor) and None,
-    WEARER: _same_wearer,
-}
+_ACTIONS: dict[str, Action] = {REZERO: _rezero, UNDO: _undo, WEARER: _same_wearer}

@@ -202,8 +202,10 @@ class LiveFace:
         if driver is None or driver.next_tick_ns is None:
             self._refuse(command, "no sensor was heard yet")
             return
-        action = Predictor.rezero if command.verb is Verb.REZERO else Predictor.undo
-        if command.verb is Verb.WEARER:
+        action: Callable[[Predictor], str] = Predictor.undo
+        if command.verb is Verb.REZERO:
+            action = Predictor.rezero
+        elif command.verb is Verb.WEARER:
             try:
                 wearer = self._named(command.label)
             except ImusicError as error:

@@ -183,8 +183,9 @@ class Predictor:
         tick = self._asked_tick
         if tick is None:
             return tuple((name, False) for name in self._layout.names)
-        heard = np.isfinite(self._rows.rows(tick, _LATE_ROWS)).all(axis=-1).any(axis=0)
-        return tuple(zip(self._layout.names, heard.tolist(), strict=True))
+        rows = np.isfinite(self._rows.rows(tick, _LATE_ROWS))
+        heard = np.asarray(rows.all(axis=-1).any(axis=0))
+        return tuple(zip(self._layout.names, map(bool, heard), strict=True))
 
     @property
     def layout(self) -> SensorLayout:
@@ -334,7 +335,7 @@ class Predictor:
         if not self.calibrated or self._asked_tick is None:
             return "rest and routine are not over yet"
         rows = self._rows.rows(self._asked_tick - _LATE_ROWS, round(REZERO_S * TICK_HZ))
-        heard = np.isfinite(rows).all(axis=-1)
+        heard = np.asarray(np.isfinite(rows).all(axis=-1))
         if heard[:, self._layout.reference_index].mean() < 0.5:
             return f"the head reference {self._layout.reference!r} is not heard"
         gyro = np.where(heard[..., None], rows[..., 3:], 0.0)
