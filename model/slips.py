@@ -28,6 +28,7 @@ _CALM_RAD_S = 0.3
 # Where more slots than these tilt at once, it is the reference that slipped, or the face that rests
 # otherwise.
 _MOST_SLOTS = 5
+_SURE_LOOKS = 10  # a slip is told once it was there for so many looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class SlipWatch:
         self._sum = np.zeros((len(self._slots), 3))
         self._rows = np.zeros((len(self._slots), 1))
         self._taken = 0
+        self._over = np.zeros(len(self._slots), int)
         self.slipped: dict[str, float] = {}
 
     def advance(self, rows: Floats) -> list[Slip]:
@@ -80,17 +82,15 @@ class SlipWatch:
         return self._news(angle)
 
     def _news(self, angle: Array) -> list[Slip]:
-        over = [k for k in range(len(angle)) if angle[k] > SLIPPED_RAD]
-        names = {self._slots[k]: float(np.degrees(angle[k])) for k in over}
-        if len(over) > _MOST_SLOTS:
-            names = {self._reference: float(np.degrees(np.median(angle[over])))}
-        held = {
-            slot
-            for slot, low in zip(self._slots, angle > 0.5 * SLIPPED_RAD, strict=True)
-            if low and slot in self.slipped
-        }
+        self._over = np.where(angle > SLIPPED_RAD, self._over + 1, 0)
+        sure = np.flatnonzero(self._over >= _SURE_LOOKS)
+        names = {self._slots[k]: float(np.degrees(angle[k])) for k in sure}
+        if len(sure) > _MOST_SLOTS:
+            names = {self._reference: float(np.degrees(np.median(angle[sure])))}
+        elif self._reference not in self.slipped:
+            low = dict(zip(self._slots, (angle > 0.5 * SLIPPED_RAD).tolist(), strict=True))
+            held = {slot: value for slot, value in self.slipped.items() if low[slot]}
+            names = held | names
         news = [Slip(slot, degrees) for slot, degrees in names.items() if slot not in self.slipped]
-        self.slipped = {
-            slot: names.get(slot, self.slipped.get(slot, 0.0)) for slot in held | names.keys()
-        }
+        self.slipped = names
         return news

@@ -87,7 +87,7 @@ def test_the_chain_is_measured_by_one_command():
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr

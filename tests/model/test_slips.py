@@ -57,5 +57,6 @@ def test_a_slip_is_told_once_with_its_slot_and_how_far(felt):
 
 
 def test_where_everything_tilts_it_is_the_reference(felt):
-    news, _ = told(slipped(felt, [FACE_12.reference], 15.0))
-    assert {slip.slot for slip in news} == {FACE_12.reference}
+    news, watch = told(slipped(felt, [FACE_12.reference], 15.0))
+    assert FACE_12.reference in {slip.slot for slip in news}
+    assert set(watch.slipped) == {FACE_12.reference}
