@@ -104,12 +104,9 @@ async def live(
         raise _again(url)
     _check_phone(rig, replayed, sinks, hybrid)
     with Broadcast(rig.name, rig.publish, sinks) as out:
-        control = Control()
-        noted = None if record_to is None else lambda *facts: control.note(Note(*facts))
-        asked = asked or LiveAsked()
-        who = (asked.find_wearer, asked.phone_latency_s)
-        face = LiveFace(rig, checkpoint, out, noted, wearer, hybrid, *who)
-        desk = _Desk(face, on_counts, asked, None if record_to is None else control)
+        control = None if record_to is None else Control()
+        desk = _seated(rig, checkpoint, out, control, wearer, hybrid, asked or LiveAsked())
+        desk.on_counts, face = on_counts, desk.face
         out.event("started")
 
         def notice(told: Notice) -> None:
@@ -124,26 +121,41 @@ async def live(
             listening = _listen_and_look(rig, face, notice, hybrid or _wants_other(sinks))
             await _beside_ticks(desk, listening, duration_s)
         else:
-            take = await _beside_recording(
-                rig, face, out, record_to, duration_s, desk, notice, control
-            )
+            take = await _beside_recording(rig, out, record_to, duration_s, desk, notice)
         out.event("stopped", faces=face.counts.published)
     # Only now have sinks served what was left for them.
     return LiveResult(face.counts, take, out.sinks())
 
 
+def _seated(
+    rig: Rig,
+    checkpoint: Checkpoint,
+    out: Broadcast,
+    recorder: Control | None,
+    wearer: Wearer | None,
+    hybrid: bool,
+    asked: LiveAsked,
+) -> "_Desk":
+    def note(kind: str, time_ns: int, facts: dict[str, Any]) -> None:
+        assert recorder is not None
+        recorder.note(Note(kind, time_ns, facts))
+
+    noted = None if recorder is None else note
+    who = (asked.find_wearer, asked.phone_latency_s)
+    face = LiveFace(rig, checkpoint, out, noted, wearer, hybrid, *who)
+    return _Desk(face, None, asked, recorder)
+
+
 async def _beside_recording(
     rig: Rig,
-    face: LiveFace,
     out: Broadcast,
     record_to: Path,
     duration_s: float | None,
     desk: "_Desk",
     notice: Callable[[Notice], None],
-    control: Control,
 ) -> RecordResult | None:
     def began(take: Take) -> None:
-        face.take_began(take)
+        desk.face.take_began(take)
         out.event("take", subject=take.subject)
 
     stop = asyncio.Event()
@@ -151,12 +163,12 @@ async def _beside_recording(
         rig,
         record_to,
         duration_s,
-        (face.listen,),
+        (desk.face.listen,),
         stop,
         on_take=began,
         on_notice=notice,
-        on_face=face.see,
-        control=control,
+        on_face=desk.face.see,
+        control=desk.recorder,
     )
     return await _beside_ticks(desk, recording, stop=stop)
 
