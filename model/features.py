@@ -46,14 +46,12 @@ class FeatureState:
 
     held: (S, 6) the last reading of each slot. silent_rows: (S,) rows since then. angle: (R, 3)
     leaky rotation in rad. head_rate: (3,) of the last row in rad/s, None before the first row.
-    head_change: (3,) from the row before to the last one.
     """
 
     held: Array
     silent_rows: NDArray[np.int64]
     angle: Array
     head_rate: Array | None
-    head_change: Array
 
 
 def features(rows: Array, layout: SensorLayout, calibration: Calibration) -> Floats:
@@ -93,7 +91,7 @@ def features_after(
     head_rate, head_force = rate[:, reference], force[:, reference]
     flags = fresh[:, face] & fresh[:, [reference]]
     relative_rate = np.where(flags[..., None], rate[:, face] - head_rate[:, None], 0.0)
-    lever, head_change = _lever(head_rate, before, layout)
+    lever = _lever(head_rate, before.head_rate, layout)
     relative_force = force[:, face] - head_force[:, None] - lever
     relative_force = relative_force - calibration.rest_force_m_s2[face]
     relative_force = np.where(flags[..., None], relative_force, 0.0)
@@ -113,9 +111,7 @@ def features_after(
     last = (len(rows) if settled is None else settled) - 1
     if last < 0:
         return out, before
-    return out, FeatureState(
-        held[last], silent_rows[last], angle[last], head_rate[last], head_change[last]
-    )
+    return out, FeatureState(held[last], silent_rows[last], angle[last], head_rate[last])
 
 
 class RunningFeatures:
@@ -186,7 +182,7 @@ def perceived(features: Floats, sites: int) -> Perceived:
 def _first_state(layout: SensorLayout) -> FeatureState:
     slots, sites = len(layout.slots), len(layout.face_indices)
     silent_rows = np.full(slots, _STALE_ROWS + 1)
-    return FeatureState(np.zeros((slots, 6)), silent_rows, np.zeros((sites, 3)), None, np.zeros(3))
+    return FeatureState(np.zeros((slots, 6)), silent_rows, np.zeros((sites, 3)), None)
 
 
 def _hold(rows: Array, before: FeatureState) -> tuple[Array, NDArray[np.int64]]:
@@ -213,17 +209,11 @@ def _leaky_integral(rate: Array, before: Array) -> Array:
     return np.asarray(dtbtrs(bands, steps, uplo="L")[0]).reshape(rate.shape)
 
 
-def _lever(head_rate: Array, before: FeatureState, layout: SensorLayout) -> tuple[Array, Array]:
-    """(T, S−1, 3) acceleration of each site relative to the reference by head rotation alone, and
-    (T, 3) how the head's rate changed from row to row.
-
-    A row is a mean over its tick, so a change from row to row is half a tick old. Two of them say
-    what it is now (backward difference of second order).
-    """
+def _lever(head_rate: Array, rate_before: Array | None, layout: SensorLayout) -> Array:
+    """(T, S−1, 3) acceleration of each site relative to the reference by head rotation alone."""
     place = np.array([slot.position_m for slot in layout.slots])
     arm = place[list(layout.face_indices)] - place[layout.reference_index]
-    first = head_rate[0] if before.head_rate is None else before.head_rate
-    change = np.diff(head_rate, axis=0, prepend=first[None])
-    turn = (1.5 * change - 0.5 * np.concatenate((before.head_change[None], change[:-1]))) * TICK_HZ
+    first = head_rate[:1] if rate_before is None else rate_before[None]
+    turn = np.diff(head_rate, axis=0, prepend=first) * TICK_HZ
     spin = rotations.cross(head_rate[:, None], rotations.cross(head_rate[:, None], arm))
-    return rotations.cross(turn[:, None], arm) + spin, change
+    return rotations.cross(turn[:, None], arm) + spin

@@ -39,8 +39,8 @@ def test_head_motion_alone_leaves_no_trace_in_the_face_slots():
     moved = rows[:, FACE, :3] - rows[:, [REF], :3]
     assert np.abs(per_slot[..., :3]).max() < 1e-5  # relative rate
     assert np.abs(per_slot[..., 6:]).max() < 1e-5  # leaky rotation
-    # The lever arm is removed but for what a causal derivative of second order misses.
-    assert np.abs(per_slot[..., 3:6]).max() < 0.02 * np.abs(moved).max()
+    # The lever arm is removed but for the half-row delay of a causal derivative.
+    assert np.abs(per_slot[..., 3:6]).max() < 0.25 * np.abs(moved).max()
 
 
 def test_a_held_tilt_of_one_patch_is_felt_in_its_slot_only():
