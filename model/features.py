@@ -179,6 +179,12 @@ def perceived(features: Floats, sites: int) -> Perceived:
     )
 
 
+def heard_share(features: Floats, sites: int) -> Array:
+    """(T,) share of the face's sensors that were heard."""
+    flags = features[:, sites * PER_SLOT : sites * (PER_SLOT + 1)]
+    return np.asarray((flags > 0).mean(axis=1), float)
+
+
 def _first_state(layout: SensorLayout) -> FeatureState:
     slots, sites = len(layout.slots), len(layout.face_indices)
     silent_rows = np.full(slots, _STALE_ROWS + 1)
