@@ -3,13 +3,18 @@
     python benchmarks/dataset.py --hours 0.5 --executors here processes ray
     python benchmarks/dataset.py --grow 0.25 0.5 1.0           # memory against hours
     python benchmarks/dataset.py --hours 0.5 --windows         # bytes per hour, one-second windows
+    python benchmarks/dataset.py --synth SET --grow 1 10 100   # check and summary
+    python benchmarks/dataset.py --hours 1 --make-only --keep F  # takes for a later, quiet run
 
 Takes of virtual wearers are made first (the writer of `imusic synth`, 200 Hz, 12 slots, `--minutes`
 each). Four of them perform; to have more hours the same are written again under other names, each
 with noise of its own in the samples. Their faces are the same, so `check` finds them to be copies
-and ends with 1: that costs what it costs with other faces. Every command runs in a process of its
-own and tells its processor time and its largest resident memory. Wall clock is that of this machine
-and of whoever else uses it: compare with the bare copy of the same bytes in the same run.
+and ends with 1: that costs what it costs with other faces. With `--synth` a set of `imusic synth`
+is checked, as many of its shards as give the hours; where it has fewer, the same files are linked
+under further names: their bytes are read, hashed and judged again, from memory rather than the
+disk. Every command runs in a process of its own and tells its processor time and its largest
+resident memory. Wall clock is that of this machine and of whoever else uses it: compare with the
+bare copy of the same bytes in the same run.
 """
 
 import argparse
@@ -24,13 +29,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from capture.importers import write_samples
 from capture.recording import read_recording
 from capture.take import new_take
 from capture.take_writer import TakeWriter
+from dataset_tools.manifest import Shard, read_manifest, write_manifest
 from dataset_tools.parquet_files import matrix
+from dataset_tools.sets.versions import link_or_copy
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,6 +52,8 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--grow", nargs="*", type=float, default=[])
     options.add_argument("--windows", action="store_true")
+    options.add_argument("--synth", type=Path, help="a set of `imusic synth`")
+    options.add_argument("--make-only", action="store_true", help="takes, and nothing else")
     options.add_argument("--keep", type=Path, help="folder for takes and sets; kept")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as made:
@@ -51,7 +61,11 @@ def main() -> None:
         work.mkdir(parents=True, exist_ok=True)
         told: dict[str, Any] = {"commit": _commit(), "load_before": os.getloadavg()}
         for hours in chosen.grow or [chosen.hours]:
-            told[f"{hours:g} h"] = _measured(work, hours, chosen)
+            if chosen.make_only:
+                make_takes(work / f"takes-{hours:g}", hours, chosen.minutes)
+            else:
+                measured = _measured_synth if chosen.synth else _measured
+                told[f"{hours:g} h"] = measured(work, hours, chosen)
         told["load_after"] = os.getloadavg()
     print(json.dumps(told, indent=1))
 
@@ -81,6 +95,43 @@ def _measured(work: Path, hours: float, chosen: argparse.Namespace) -> dict[str,
         print(f"{hours:g} h: {found['disk']}", flush=True)
     del found["digest"]
     return found
+
+
+def _measured_synth(work: Path, hours: float, chosen: argparse.Namespace) -> dict[str, Any]:
+    version = synthetic_part(chosen.synth, work / f"synth-{hours:g}", hours)
+    have_h = read_manifest(version).seconds / 3600
+    found: dict[str, Any] = {"hours": round(have_h, 3), "mb": _mb(version)}
+    start = time.perf_counter()
+    for path in sorted(version.rglob("*.parquet")):
+        path.read_bytes()
+    found["bare_read_s"] = round(time.perf_counter() - start, 2)
+    for executor in chosen.executors:
+        shared = ["--executor", executor, "--workers", str(chosen.workers), "--json"]
+        runs = {verb: _timed(verb, str(version), *shared) for verb in ("check", "summary")}
+        wall_s = sum(run["wall_s"] for run in runs.values())
+        found[executor] = {
+            **runs,
+            "both_times_real_time": round(3600 * have_h / wall_s, 1),
+            "peak_mb": max(run["peak_mb"] for run in runs.values()),
+        }
+        print(f"{hours:g} h of virtual wearers, {executor}: {found[executor]}", flush=True)
+    return found
+
+
+def synthetic_part(source: Path, folder: Path, hours: float) -> Path:
+    """A set of the first shards of another, the same ones again where it has fewer."""
+    shutil.rmtree(folder, ignore_errors=True)
+    manifest = read_manifest(source)
+    shards: list[Shard] = []
+    while sum(shard.seconds for shard in shards) < 3600 * hours:
+        shard = manifest.shards[len(shards) % len(manifest.shards)]
+        again = msgspec.structs.replace(shard, name=f"{len(shards):05d}")
+        for old, new in zip(shard.files, again.files, strict=True):
+            (folder / new).parent.mkdir(parents=True, exist_ok=True)
+            link_or_copy(source / old, folder / new)
+        shards.append(again)
+    write_manifest(msgspec.structs.replace(manifest, shards=tuple(shards)), folder)
+    return folder
 
 
 def make_takes(folder: Path, hours: float, minutes: float) -> Path:
@@ -184,6 +235,7 @@ def _windows(version: Path, work: Path) -> dict[str, Any]:
     found["parquet_second_p50_ms"] = _p50(
         [lambda k=k, at=at: _read_second(files[k], at) for k, at in picks]
     )
+    found["datasets_second_p50_ms"] = _datasets_p50(files, picks, work)
     try:
         import h5py
     except ImportError:
@@ -198,6 +250,28 @@ def _windows(version: Path, work: Path) -> dict[str, Any]:
             [lambda k=k, at=at: file[str(k)][at : at + 200] for k, at in picks]
         )
     return found
+
+
+def _datasets_p50(files: list[Path], picks: list[tuple[int, int]], work: Path) -> float | None:
+    """The same seconds by `datasets`, which turns Parquet into a memory-mapped cache first."""
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        return None
+    names = [str(file) for file in files]
+    cache = str(work / "cache")
+    rows = load_dataset("parquet", data_files=names, split="train", cache_dir=cache)
+    rows = rows.with_format("numpy", columns=["accel", "gyro"])
+    counts = [pq_rows(file) for file in files]
+    firsts = np.concatenate(([0], np.cumsum(counts)))
+    return _p50([lambda at=int(firsts[k]) + at: rows[at : at + 200] for k, at in picks])
+
+
+def pq_rows(path: Path) -> int:
+    """Rows of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
 
 
 def _read_second(path: Path, at: int) -> Any:

@@ -68,9 +68,9 @@ def calibrate(
     quats[reference] = _upright(quats[reference], gravity[reference])
     down = rotations.rotate(quats[reference], gravity[reference])
     head_rate = _head_rate(quats[reference], bias[reference], routine_gyro, reference)
-    for slot in layout.face_indices:
-        rate = None if routine_gyro is None else routine_gyro[:, slot] - bias[slot]
-        quats[slot] = _aligned(quats[slot], gravity[slot], down, rate, head_rate)
+    face = list(layout.face_indices)
+    rate = None if routine_gyro is None else routine_gyro[:, face] - bias[face]
+    quats[face] = _aligned(quats[face], gravity[face], down, rate, head_rate)
     force = rotations.rotate(quats, gravity)
     heard = np.linalg.norm(gravity, axis=-1, keepdims=True) > 0
     return Calibration(quats, bias, np.where(heard, force - force[reference], 0.0))
@@ -106,25 +106,37 @@ def _head_rate(
 
 
 def _aligned(
-    quat: Array, gravity: Array, down: Array, rate: Array | None, head_rate: Array | None
+    quats: Array, gravity: Array, down: Array, rate: Array | None, head_rate: Array | None
 ) -> Array:
-    """Gauss-Newton on a small rotation δ: R(δ) q v ≈ target, with a Gaussian prior on δ."""
-    nominal = quat
-    pairs = [(gravity[None], down[None], 1.0 / (GRAVITY_ANGLE_NOISE_RAD * GRAVITY_M_S2))]
+    """Gauss-Newton on small rotations δ of (S, 4): R(δ) q v ≈ target, with a Gaussian prior on δ.
+
+    All that counts of the pairs are their moments: Σ v vᵀ and Σ v tᵀ, which turn with q. With
+    v = R s: Σ [v]ₓᵀ[v]ₓ = tr(V) I − V where V = Σ v vᵀ, and −Σ [v]ₓᵀ (t − v) = Σ v × t.
+    """
+    force = 1.0 / (GRAVITY_ANGLE_NOISE_RAD * GRAVITY_M_S2) ** 2
+    own = force * gravity[:, :, None] * gravity[:, None, :]  # (S, 3, 3)
+    shared = force * gravity[:, :, None] * down
     if rate is not None and head_rate is not None:
-        heard = np.isfinite(rate).all(axis=-1) & np.isfinite(head_rate).all(axis=-1)
-        pairs.append((rate[heard], head_rate[heard], 1.0 / RATE_NOISE_RAD_S))
+        heard = np.asarray(np.isfinite(rate).all(axis=-1), np.bool_)
+        heard &= np.isfinite(head_rate).all(axis=-1, keepdims=True)
+        felt = np.where(heard[..., None], rate, 0.0).transpose(1, 2, 0)  # (S, 3, N)
+        head = np.nan_to_num(head_rate)
+        own = own + felt @ felt.swapaxes(1, 2) / RATE_NOISE_RAD_S**2
+        shared = shared + felt @ head / RATE_NOISE_RAD_S**2
+    nominal = quats
     for _ in range(3):
-        information = np.eye(3) / MOUNTING_PRIOR_RAD**2
-        strayed = rotations.to_vector(rotations.multiply(quat, rotations.conjugate(nominal)))
-        pull = -strayed / MOUNTING_PRIOR_RAD**2
-        for sensed, target, weight in pairs:
-            seen = rotations.rotate(quat, sensed)
-            cross = cross_matrices(seen)  # δ × v = −[v]ₓ δ
-            information = information + weight**2 * np.einsum("nji,njk->ik", cross, cross)
-            pull = pull - weight**2 * np.einsum("nji,nj->i", cross, target - seen)
-        quat = rotations.multiply(rotations.from_vector(np.linalg.solve(information, pull)), quat)
-    return rotations.normalise(quat)
+        turn = rotations.to_matrix(quats)
+        v, crossed = turn @ own @ turn.swapaxes(1, 2), turn @ shared
+        trace = np.trace(v, axis1=1, axis2=2)[:, None, None]
+        information = (trace + 1.0 / MOUNTING_PRIOR_RAD**2) * np.eye(3) - v
+        strayed = rotations.to_vector(rotations.multiply(quats, rotations.conjugate(nominal)))
+        pull = np.stack(
+            [crossed[:, i, j] - crossed[:, j, i] for i, j in ((1, 2), (2, 0), (0, 1))], axis=1
+        )
+        pull = pull - strayed / MOUNTING_PRIOR_RAD**2
+        step = np.linalg.solve(information, pull[..., None])[..., 0]
+        quats = rotations.multiply(rotations.from_vector(step), quats)
+    return rotations.normalise(quats)
 
 
 def cross_matrices(v: Array) -> Array:

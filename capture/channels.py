@@ -21,7 +21,8 @@ from firmware_host.transports import replay
 
 PHONE_RAW, FACE = "phone/raw", "phone/face"
 CLOCK, HEALTH, MARKERS = "clock", "health", "markers"
-CORRECTIONS = "corrections"  # a kind of health: those of take.toml, once more
+# Kinds of health: what take.toml says of these, once more, for it may be lost.
+CORRECTIONS, CONSENT = "corrections", "consent"
 _COMMON = (PHONE_RAW, FACE, CLOCK, HEALTH, MARKERS)
 
 

@@ -70,10 +70,8 @@ def record(
     options = RecordOptions(slate=slate, armed=arm, preroll_s=preroll)
     recorded = read_rig(rig)
     recorded = with_phone_recording(recorded) if phone_records else recorded
-    _check_missing(allow_missing or (), recorded)
+    check_missing(allow_missing or (), recorded)
     require_writable_folder(out)
-    if recorded.unserved:
-        typer.echo(f"imusic: note: nobody serves {', '.join(recorded.unserved)}", err=True)
     port = require_console(console_port) if console else None
     result = record_on_terminal(
         recorded, out, seconds, allow_missing or (), start_timeout, options, port
@@ -98,7 +96,7 @@ def _tell_result(result: "RecordResult") -> None:
         raise typer.Exit(LOST)
 
 
-def _check_missing(names: "Collection[str]", rig: "Rig") -> None:
+def check_missing(names: "Collection[str]", rig: "Rig") -> None:
     """Refuse what can never be missing, such as a typo. Raises ConfigError naming what can."""
     from capture.phone_session import PHONE
     from firmware_host.errors import ConfigError

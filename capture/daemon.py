@@ -6,6 +6,7 @@ take loudly if it ever fills. What decides is `capture.recorder`.
 
 import asyncio
 import contextlib
+import datetime as dt
 import time
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from capture.channels import CORRECTIONS
+from capture.channels import CONSENT, CORRECTIONS
+from capture.consent import UNTOLD
 from capture.disk import DiskThread, Overrun, disk_error
 from capture.disk_guard import DiskGuard
 from capture.meters import DeviceMeter
@@ -23,16 +25,17 @@ from capture.phone_session import PHONE, PhoneSession
 from capture.preflight import DISK, Problem
 from capture.preroll import PreRoll, first_block_ns
 from capture.readiness import Readiness, free_bytes
-from capture.record_options import Control, RecordOptions
+from capture.record_options import Control, RecordOptions, set_slate
 from capture.record_status import Notice, RecordResult, RecordStatus
 from capture.recorder import Recorder, State
 from capture.recover import recover
 from capture.signals import signals_set
-from capture.take import Segment, Take, TakeDevice, new_take, opening
+from capture.take import Segment, Take, new_take, opening
+from capture.take_opening import consent_of, layout_of, origin_of
 from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S
-from firmware_host.errors import ConfigError, ImusicError, TransportError
-from firmware_host.layout import SensorLayout, select
+from firmware_host.errors import ImusicError, TransportError
+from firmware_host.layout import SensorLayout
 from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig, rig_to_dict
 from firmware_host.rig_profiles import read_profiles
@@ -99,7 +102,8 @@ async def record(
     Raises:
         TransportError: a required source cannot be opened or was not heard in time, or something
             else stood against beginning.
-        ConfigError: a device and the rig disagree on the slots, or it has none.
+        ConfigError: a device and the rig disagree on the slots, or it has none; or the subject did
+            not agree to be recorded.
         Overrun, ImusicError: the disk is too slow, or refused.
     """
     rig.check_assigned()
@@ -138,6 +142,7 @@ class _Session:
         self._allowed = tuple(sorted(allow_missing))
         self._on_status = on_status
         self._profiles = read_profiles(rig)
+        self._consent = consent_of(rig, dt.date.today())
         self._links = RigLinks(self._profiles.sources, self._take_event, self._take_bytes)
         sources = {device.name for device in rig.sources}
         self._optional = {d.name for d in rig.sources if not d.required} | (
@@ -179,6 +184,7 @@ class _Session:
 
     async def run(self, stops: dict[str, asyncio.Event]) -> RecordResult | None:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
+        self.control.interrupted = False
         async with contextlib.AsyncExitStack() as stack:
             if self._phone is not None:
                 await stack.enter_async_context(self._phone)
@@ -244,6 +250,7 @@ class _Session:
             for reason, stop in stops.items():
                 if stop.is_set():
                     recorder.end(reason, now_ns)
+                    self.control.interrupted |= reason == BY_OPERATOR
             self._obey(now_ns)
             state = recorder.tick(now_ns)
             if recorder.may_begin:
@@ -267,17 +274,31 @@ class _Session:
             self._phone.ask_to_stop()
 
     def _obey(self, now_ns: int) -> None:
-        """Do what the operator said since the last look."""
+        """Do what the operator said since the last look, and keep what others noted."""
+        for note in self.control.take_notes():
+            self._keep("health", note.kind, note.time_ns, **note.facts)
         for command in self.control.take():
-            if command.verb is Verb.MARK:
-                self._mark(command, now_ns)
-            elif command.verb is Verb.STOP:
-                self._recorder.end(BY_OPERATOR, now_ns)
-            elif command.verb is not Verb.START or self._recorder.start():
-                continue
-            elif self._recorder.state is State.IDLE:
-                why = "; ".join(self._recorder.problems or self._recorder.missing)
-                self._notify(Notice("recorder", f"not ready: {why or 'wait a moment'}", ""))
+            why = self._do(command, now_ns)
+            if why:
+                self._notify(Notice("recorder", why, ""))
+            if command.answer is not None:
+                command.answer(why)
+
+    def _do(self, command: Command, now_ns: int) -> str:
+        """Why it cannot be done; "" where it was."""
+        begun = self._recorder.began_ns is not None
+        if command.verb is Verb.MARK:
+            self._mark(command, now_ns)
+        elif command.verb is Verb.STOP:
+            self._recorder.end(BY_OPERATOR, now_ns)
+        elif command.verb is Verb.SLATE:
+            if begun:
+                return "the take has its name already: give the slate before it begins"
+            return set_slate(self.control, self._options, command.label)
+        elif command.verb is Verb.START and not begun and not self._recorder.start():
+            why = "; ".join(self._recorder.problems or self._recorder.missing)
+            return f"not ready: {why or 'wait a moment'}"
+        return ""
 
     def _mark(self, command: Command, now_ns: int) -> None:
         label = self._marks.label(command)
@@ -359,8 +380,8 @@ class _Session:
 
     def _start_take(self, now_ns: int) -> None:
         """Make the folder and hand over everything heard so far."""
-        layout, devices = self._layout()
-        folder = new_take_folder(self._out, self._options.slate)
+        layout, devices = layout_of(self._rig, self._links.links, self._allowed)
+        folder = new_take_folder(self._out, self._slate)
         number = int(folder.name.rpartition("-")[2])
         calls = self._preroll.hand_over()
         self._first_block_ns = first_block_ns(calls)
@@ -368,10 +389,11 @@ class _Session:
             folder.name,
             layout,
             **{
-                "origin": self._origin(number) | self._rig.session.origin,
-                "simulated": self._rig.session.simulated,
+                "origin": origin_of(self._rig, self._allowed, self._slate, number),
+                "simulated": self._rig.is_simulated,
                 "segments": self._segments(now_ns),
                 "subject": self._rig.session.subject,
+                "consent": self._consent,
                 "rig": rig_to_dict(self._rig),
                 "devices": devices,
                 "corrections": self._corrections(layout),
@@ -382,59 +404,23 @@ class _Session:
         if take.corrections:  # once more, for a take.toml may be lost
             by_slot = msgspec.to_builtins(take.corrections)
             self._disk.put("health", CORRECTIONS, now_ns, by_slot=by_slot)
+        if take.consent != UNTOLD:
+            told = msgspec.to_builtins(take.consent)
+            self._disk.put("health", CONSENT, now_ns, subject=take.subject, told=told)
         self._recorder.begin(now_ns)
         if self._phone is not None:
-            self._phone.start(self._options.slate, number)
+            self._phone.start(self._slate, number)
         if self.on_take is not None:
             self.on_take(take)
 
-    def _origin(self, number: int) -> dict[str, Any]:
-        """How the take came to be: what it lacks, and as what it was announced."""
-        unserved = {"unserved": list(self._rig.unserved)} if self._rig.unserved else {}
-        return unserved | {
-            "kind": "record",
-            "allow_missing": list(self._allowed),
-            "slate": self._options.slate,
-            "slate_take": number,
-        }
+    @property
+    def _slate(self) -> str:
+        return self.control.slate or self._options.slate
 
     def _corrections(self, layout: SensorLayout) -> dict[str, Correction]:
         """Those of the slots of the take, kept in it; what is recorded stays as it comes."""
         known = self._profiles.corrections
         return {slot: known[slot] for slot in layout.names if slot in known}
-
-    def _layout(self) -> tuple[SensorLayout, tuple[TakeDevice, ...]]:
-        """The slots of the take, and who gives them; nobody, where it is one hub.
-
-        A hub that has yet to come must have these slots.
-
-        Raises:
-            ConfigError: a hub and the rig disagree.
-        """
-        if self._rig.hub is not None:
-            layout = self._layout_of_hub(self._links.links[0])
-            self._links.links[0].expect(layout.names)
-            return layout, ()
-        devices = tuple(
-            TakeDevice(link.name, tuple(slot for _, slot in link.config.assigned), link.config.kind)
-            for link in self._links.links
-        )
-        return self._rig.sensor_layout, devices
-
-    def _layout_of_hub(self, link: DeviceLink) -> SensorLayout:
-        """The rig's slots in the hub's order. Raises ConfigError where they disagree."""
-        layout, info = self._rig.sensor_layout, link.info
-        if info is None:
-            return layout
-        absent = set(layout.names) - set(info.slots) - set(self._allowed)
-        if absent:
-            names = ", ".join(name for name in layout.names if name in absent)
-            raise ConfigError(
-                f"the hub {info.device_id!r} has no {names}, which the rig's layout "
-                f"{layout.name!r} asks for",
-                f"connect them, or pass --allow-missing {names.split(',')[0]}",
-            )
-        return select(layout, info.slots)
 
     def _segments(self, now_ns: int) -> tuple[Segment, ...]:
         if self._first_block_ns is None:

@@ -9,7 +9,6 @@ from capture.options import seconds_option
 
 if TYPE_CHECKING:
     from capture.drive import DriveCounts
-    from capture.keys import Ticket
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -46,6 +45,7 @@ def drive(
     from rich.console import Console
 
     from capture.drive import drive as run
+    from capture.keys import ticket_of
     from capture.sinks.config import sinks_from
     from capture.wire_status import sink_facts, sink_lines
     from firmware_host.rig import read_rig
@@ -57,7 +57,7 @@ def drive(
             console.print(f"{counts.faces} faces, {counts.missed} missed", end="\r")
 
     sinks = sinks_from(sink or (), () if rig is None else read_rig(rig).sinks)
-    ticket = _ticket(publisher_key, key_file)
+    ticket = ticket_of(publisher_key, key_file, "--publisher-key")
     result = run(source, sinks, seconds, loop=loop, ticket=ticket, on_counts=tell)
     facts = {**msgspec.to_builtins(result.counts), "sinks": sink_facts(result.sinks)}
     if as_json:
@@ -66,17 +66,6 @@ def drive(
         typer.echo(f"{result.counts.faces} faces, {result.counts.missed} missed")
         for line in sink_lines(result.sinks):
             typer.echo(line)
-
-
-def _ticket(publisher_key: str, key_file: Path | None) -> "Ticket | None":
-    from capture.keys import Ticket, is_key, read_keys
-    from firmware_host.errors import ConfigError
-
-    if not publisher_key and key_file is None:
-        return None
-    if key_file is None or not is_key(publisher_key):
-        raise ConfigError("expected --publisher-key of 40 characters and --key-file together")
-    return Ticket(read_keys(key_file), publisher_key)
 
 
 @app.command()

@@ -134,6 +134,9 @@ class GuidedSession:
             self._guide.hold(now_ns)
         else:
             self._recorder.say(command)
+            return
+        if command.answer is not None:
+            command.answer("")
 
     def _tell(self, marks: list[tuple[int, str]]) -> None:
         self._marks += marks

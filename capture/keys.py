@@ -47,6 +47,19 @@ class Ticket:
     publisher: str
 
 
+def ticket_of(server_key: str, key_file: Path | None, option: str) -> Ticket | None:
+    """What the options of a verb give; None of neither. option: the one of `server_key`.
+
+    Raises:
+        ConfigError: only one of them, no key, or a file that is no key file.
+    """
+    if not server_key and key_file is None:
+        return None
+    if key_file is None or not is_key(server_key):
+        raise ConfigError(f"expected {option} of 40 characters and --key-file together")
+    return Ticket(read_keys(key_file), server_key)
+
+
 def is_key(text: str) -> bool:
     """Whether this can be a key."""
     return _Z85.fullmatch(text) is not None
@@ -93,23 +106,33 @@ def read_keys(path: Path) -> KeyPair:
     return keys
 
 
-def guard_for(addresses: tuple[str, ...], key_file: str, allow: tuple[str, ...]) -> Guard | None:
+def guard_for(
+    addresses: tuple[str, ...], key_file: str, allow: tuple[str, ...], table: str = "publish"
+) -> Guard | None:
     """What these addresses need; None where all of them are local and no keys were given.
+
+    table: of the rig, publish or control, for messages.
 
     Raises:
         ConfigError: an address beyond this computer without keys or without anyone allowed.
     """
     wrong = [key for key in allow if not is_key(key)]
     if wrong:
-        raise ConfigError(f"publish.allow: {wrong[0]!r} is no public key of 40 characters")
+        raise ConfigError(f"{table}.allow: {wrong[0]!r} is no public key of 40 characters")
     if key_file:
         if not allow:
-            raise ConfigError("publish.key_file without publish.allow: nobody could listen")
+            nobody = "listen" if table == "publish" else "ask"
+            raise ConfigError(f"{table}.key_file without {table}.allow: nobody could {nobody}")
         return Guard(read_keys(Path(key_file)), allow)
     beyond = [address for address in addresses if not is_local(address)]
     if beyond:
+        why = {
+            "publish": "a face leaves this computer only encrypted, to whom it is meant for",
+            "control": "only who is on a list may control a recorder from elsewhere",
+        }[table]
         raise ConfigError(
-            f"{beyond[0]}: a face leaves this computer only encrypted, to whom it is meant for",
-            "set publish.key_file (make one: imusic keys FILE) and publish.allow, see docs/wire.md",
+            f"{beyond[0]}: {why}",
+            f"set {table}.key_file (make one: imusic keys FILE) and {table}.allow, see "
+            "docs/wire.md",
         )
     return None

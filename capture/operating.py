@@ -5,12 +5,15 @@ m           mark [LABEL]      a marker; without a label it is numbered
 1 … 9       mark N            a marker with that number as its label
 g / n       good / ng         a marker that rates the take
 space       start             begin the take that is ready; in a guided session, hold or go on
-q, Ctrl-C   stop              end the take
+q, Ctrl-C   stop              end the take; before it began, let go of the devices
+            arm               listen to the devices again, between takes of `imusic serve`
+            slate NAME        what takes are called from the next on
 r           again             in a guided session: show this step once more
 s           skip              in a guided session: leave this step out
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 
 MAX_LABEL = 200
@@ -24,17 +27,21 @@ class Verb(Enum):
     STOP = "stop"
     AGAIN = "again"
     SKIP = "skip"
+    ARM = "arm"
+    SLATE = "slate"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One thing the operator wants. label: of a marker; "" leaves the number to the recorder.
-    time_ns: of a marker, host monotonic; None is when the recorder hears of it.
+    time_ns: of a marker, host monotonic; None is when the recorder hears of it. answer: to be
+    called once, with "" where it was done, else with why not.
     """
 
     verb: Verb
     label: str = ""
     time_ns: int | None = None
+    answer: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
 GOOD, NO_GOOD = "good", "no good"
@@ -72,6 +79,10 @@ def command_of_line(line: str) -> Command | None:
             return Command(Verb.MARK, GOOD)
         case "ng":
             return Command(Verb.MARK, NO_GOOD)
+        case "arm" if not label:
+            return Command(Verb.ARM)
+        case "slate" if label:
+            return Command(Verb.SLATE, label)
         case "start" if not label:
             return Command(Verb.START)
         case "stop" if not label:

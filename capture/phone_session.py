@@ -14,12 +14,12 @@ from capture.phone_remote import RemoteEvent
 from capture.phone_remote_link import PhoneRemoteLink, facts_of
 from capture.phone_source import PhoneSource
 from capture.preflight import Problem, SourceWatch
+from capture.take import PHONE_CSV
 from firmware_host.errors import TransportError
 from firmware_host.phone_rig import PhoneConfig
 
 PHONE = "phone"
 STOP_S = 5.0  # how long the phone may take to close its files
-PHONE_CSV = "livelink.csv"
 
 Keep = Callable[..., None]
 

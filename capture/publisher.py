@@ -35,13 +35,13 @@ class Publisher(Closing):
 
     def __init__(self, address: str, guard: Guard | None = None) -> None:
         self._context = zmq.Context()
-        self._door = None if guard is None else _open_door(self._context, guard)
+        self._door = None if guard is None else open_door(self._context, guard)
         self._socket = self._context.socket(zmq.PUB)
         self._socket.set(zmq.SNDHWM, _QUEUE_MESSAGES)
         self._socket.set(zmq.LINGER, _LINGER_MS)
         _beat(self._socket)
         if guard is not None:
-            _show_keys(self._socket, guard.keys)
+            show_keys(self._socket, guard.keys)
             self._socket.set(zmq.CURVE_SERVER, 1)
         try:
             self._socket.bind(address)
@@ -79,14 +79,16 @@ class _AllowList:
         return key in self._allow
 
 
-def _open_door(context: "zmq.Context[zmq.Socket[bytes]]", guard: Guard) -> ThreadAuthenticator:
+def open_door(context: "zmq.Context[zmq.Socket[bytes]]", guard: Guard) -> ThreadAuthenticator:
+    """Let only keys on the list into sockets of this context; stop it before the context ends."""
     door = ThreadAuthenticator(context)
     door.start()
     door.configure_curve_callback(domain="*", credentials_provider=_AllowList(guard.allow))
     return door
 
 
-def _show_keys(socket: "zmq.Socket[bytes]", keys: KeyPair) -> None:
+def show_keys(socket: "zmq.Socket[bytes]", keys: KeyPair) -> None:
+    """Let this end of a socket have its keys."""
     socket.set(zmq.CURVE_PUBLICKEY, keys.public.encode("ascii"))
     socket.set(zmq.CURVE_SECRETKEY, keys.secret.encode("ascii"))
 
@@ -127,7 +129,7 @@ def subscribe(
         if newest_only:
             socket.set(zmq.CONFLATE, 1)
         if ticket is not None:
-            _show_keys(socket, ticket.keys)
+            show_keys(socket, ticket.keys)
             socket.set(zmq.CURVE_SERVERKEY, ticket.publisher.encode("ascii"))
         socket.set(zmq.SUBSCRIBE, topic)
         try:

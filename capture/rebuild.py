@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from capture.channels import CORRECTIONS, HEALTH, topics_of
+from capture.channels import CONSENT, CORRECTIONS, HEALTH, topics_of
+from capture.consent import Subject
 from capture.schemas import HUB_SAMPLE, PACKAGE, SAMPLE_OF
 from capture.take import DATA_FILE, TAKE_FILE, Take, TakeDevice, new_take
 from firmware_host import mcap_chunks
@@ -37,15 +38,17 @@ def rebuilt_take(name: str, created_utc: str, chunks: Iterable[bytes]) -> Take:
     devices: tuple[TakeDevice, ...] = ()
     simulated = False
     corrections: dict[str, Correction] = {}
+    whose: dict[str, Any] = {}
     for contents in chunks:
         devices = devices or _devices(contents)
         topics = dict(enumerate(topics_of(devices), 1)) if devices else {}
         said = _said(contents, topics) if topics else []
         simulated = simulated or _is_simulated(said)
         corrections = corrections or _corrections(said)
+        whose = whose or _whose(said)
     note = (
-        f"{TAKE_FILE} was missing or damaged and made anew; subject, segments, origin and what the "
-        "hub did not say are lost"
+        f"{TAKE_FILE} was missing or damaged and made anew; segments, origin and what the data "
+        "does not say are lost"
     )
     slots = tuple(slot for device in devices for slot in device.slots)
     if [device.name for device in devices] == [HUB]:
@@ -59,6 +62,7 @@ def rebuilt_take(name: str, created_utc: str, chunks: Iterable[bytes]) -> Take:
         simulated=simulated,
         devices=devices,
         corrections=corrections,
+        **whose,
     )
     return msgspec.structs.replace(take, created_utc=created_utc)
 
@@ -108,6 +112,15 @@ def _said(contents: bytes, topics: dict[int, str]) -> list[dict[str, Any]]:
 def _is_simulated(said: list[dict[str, Any]]) -> bool:
     """Whether a virtual hub says who it is."""
     return any(facts.get("device_id") == HubOptions().device_id for facts in said)
+
+
+def _whose(said: list[dict[str, Any]]) -> dict[str, Any]:
+    """Subject and consent, where it was told what they agreed to."""
+    for facts in said:
+        if facts.get("kind") == CONSENT:
+            told = msgspec.convert(facts["told"], Subject)
+            return {"subject": str(facts["subject"]), "consent": told}
+    return {}
 
 
 def _corrections(said: list[dict[str, Any]]) -> dict[str, Correction]:

@@ -7,47 +7,45 @@ leaves without waiting, and commands are answered by a thread of their own.
 import contextlib
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-import zmq
 
 from capture.blendshapes import BlendshapeFrame
+from capture.control_socket import LOOPBACK, ControlSocket
 from capture.livelink import quat_from_head_angles
-from capture.operating import command_of_line
 from capture.phone_faces import PhoneFace
 from capture.publisher import Publisher
 from capture.record_options import Control
 from capture.record_status import Notice, RecordStatus
 from capture.wire import encode, message_from_frame
+from capture.wire_control import status_facts
 from capture.wire_record import NoticeMessage, encode_record, notice_message, record_message
 from firmware_host.clock import NS_PER_S
 from firmware_host.closing import Closing
 from firmware_host.rig import Rig
 
-LOOPBACK = "tcp://127.0.0.1:*"
 NOTICES = 8
 FACES_EVERY_NS = NS_PER_S // 65  # a screen shows no more, and some phones send twice as many
-OBEYED, NOT_UNDERSTOOD = b"ok", b"not understood"
-_POLL_MS = 100
 _END_S = 5.0
 
 
 class RecordLink(Closing):
     """Publishes a recording and obeys who asks; `with RecordLink(rig, control) as link`.
 
-    Status, faces and control are at `link.addresses`, free ports of this computer. Commands are the
-    lines that `capture.operating` knows: start, stop, mark LABEL, good, ng.
+    Status, faces and control (`capture.wire_control`) are at `link.addresses`, free ports of this
+    computer.
 
     Raises:
         TransportError: no port is to be had.
     """
 
     def __init__(self, rig: Rig, control: Control) -> None:
-        self._rig, self._control = rig, control
+        self._rig = rig
+        self._newest: RecordStatus | None = None
         self._slots = _slots(rig)
         self._notices: deque[NoticeMessage] = deque(maxlen=NOTICES)
         self._sent = self._faces = 0
@@ -55,19 +53,16 @@ class RecordLink(Closing):
         with contextlib.ExitStack() as closing:
             self._status = closing.enter_context(Publisher(LOOPBACK))
             self._face = closing.enter_context(Publisher(LOOPBACK))
-            self._context = closing.enter_context(zmq.Context())
-            self._asked = closing.enter_context(self._context.socket(zmq.REP))
-            self._asked.set(zmq.LINGER, 0)
-            self._asked.bind(LOOPBACK)
-            commands = self._asked.get_string(zmq.LAST_ENDPOINT)
+            asked = closing.enter_context(ControlSocket(control, self._facts))
             self._closing = closing.pop_all()
-        self.addresses = (self._status.address, self._face.address, commands)
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._obey, name="control", daemon=True)
-        self._thread.start()
+        self.addresses = (self._status.address, self._face.address, asked.address)
+
+    def _facts(self) -> dict[str, Any]:
+        return {} if self._newest is None else status_facts(self._newest)
 
     def status(self, status: RecordStatus) -> None:
         """Publish how it is doing."""
+        self._newest = status
         age_s = (time.monotonic_ns() - self._face_ns) / NS_PER_S if self._face_ns else None
         message = record_message(
             status,
@@ -99,20 +94,8 @@ class RecordLink(Closing):
         self._faces += 1
         self._face.send(encode(message))
 
-    def _obey(self) -> None:
-        while not self._is_over.is_set():
-            if not self._asked.poll(_POLL_MS):
-                continue
-            line = self._asked.recv().decode("utf-8", "replace")
-            command = command_of_line(line)
-            if command is not None:
-                self._control.say(command)
-            self._asked.send(NOT_UNDERSTOOD if command is None else OBEYED)
-
     def close(self) -> None:
         """Close all sockets."""
-        self._is_over.set()
-        self._thread.join()
         self._closing.close()
 
 

@@ -4,7 +4,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from capture.operating import Command
@@ -41,12 +41,43 @@ class RecordOptions:
         return ARMED_PREROLL_S if self.preroll_s is None and self.armed else self.preroll_s
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something for the `health` of a take, which somebody beside the recorder found.
+
+    time_ns: host monotonic. facts: as JSON knows them.
+    """
+
+    kind: str
+    time_ns: int
+    facts: dict[str, Any]
+
+
 class Control:
-    """What the operator says, from whatever thread, until the recorder takes it."""
+    """What the operator and others say, from whatever thread, until the recorder takes it.
+
+    slate: what the next take is named after, "" as the options say. interrupted: whether the last
+    recording was ended by Ctrl-C or SIGTERM.
+    """
 
     def __init__(self) -> None:
+        self.slate = ""
+        self.interrupted = False
         self._commands: deque[Command] = deque(maxlen=1000)
+        self._notes: deque[Note] = deque(maxlen=1000)
         self._lock = threading.Lock()
+
+    def note(self, note: Note) -> None:
+        """One more note; of those that nobody takes the newest stay."""
+        with self._lock:
+            self._notes.append(note)
+
+    def take_notes(self) -> list[Note]:
+        """All there are, in order; each is given once."""
+        with self._lock:
+            notes = list(self._notes)
+            self._notes.clear()
+        return notes
 
     def say(self, command: Command) -> None:
         """One more command."""
@@ -59,3 +90,13 @@ class Control:
             commands = list(self._commands)
             self._commands.clear()
         return commands
+
+
+def set_slate(control: Control, options: RecordOptions, slate: str) -> str:
+    """Name takes so from now on; why not, where it is no name."""
+    try:
+        replace(options, slate=slate)
+    except ConfigError as error:
+        return str(error)
+    control.slate = slate
+    return ""

@@ -5,7 +5,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
@@ -75,8 +75,10 @@ def record_on_terminal(
     with (
         operator_input(control.say) as is_heard,
         Screen(show, say, live) as screen,
-        _page(rig, control, console_port, screen) as page,
+        console_page(rig, control, console_port, screen.say) as page,
     ):
+        for note in rig_notes(rig):
+            screen.say(f"imusic: note: {note}")
         keys = _keys(options) if is_heard and console.is_terminal else ""
 
         def on_status(status: RecordStatus) -> None:
@@ -105,6 +107,14 @@ def record_on_terminal(
         )
 
 
+def rig_notes(rig: Rig) -> list[str]:
+    """What an operator should know of a rig before a take."""
+    notes = [f"nobody serves {', '.join(rig.unserved)}"] if rig.unserved else []
+    if not (rig.session.consents or rig.session.simulated):
+        notes.append(f"nothing says what {rig.session.subject} agreed to: docs/privacy.md")
+    return notes
+
+
 def live_on(console: Console) -> Live:
     """Rich's live display, drawn by nobody but us."""
     return Live(
@@ -125,8 +135,8 @@ def require_console(port: int) -> int:
 
 
 @contextlib.contextmanager
-def _page(
-    rig: Rig, control: Control, port: int | None, screen: Screen
+def console_page(
+    rig: Rig, control: Control, port: int | None, say: Callable[[str], None]
 ) -> "Iterator[RecordLink | None]":
     """What a console is served by, and the console itself; None where none is wanted."""
     if port is None:
@@ -135,7 +145,7 @@ def _page(
     from capture.record_link import RecordLink, console_process
 
     with RecordLink(rig, control) as link, console_process(link.addresses, port):
-        screen.say(f"imusic: the console is at http://127.0.0.1:{port}")
+        say(f"imusic: the console is at http://127.0.0.1:{port}")
         yield link
 
 

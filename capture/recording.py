@@ -1,5 +1,6 @@
 """A take read back as arrays: `read_recording` gives a `Recording`."""
 
+import datetime as dt
 import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from capture import schemas
 from capture.channels import FACE, HEALTH, MARKERS, samples_topic
+from capture.consent import require_usable
 from capture.take import DATA_FILE, Take, TakeDevice, read_take, recover_hint
 from firmware_host import mcap_chunks
 from firmware_host.errors import DataError
@@ -192,13 +194,19 @@ class Recording:
         return self.merged(wide)
 
 
-def read_recording(folder: Path) -> Recording:
-    """Read a take.
+def read_recording(folder: Path, today: dt.date | None = None) -> Recording:
+    """Read a take, where the person in it still agrees.
+
+    today: consent is judged by it; None is the day of the computer.
 
     Raises:
-        DataError: not a take, still "recording", cut off, or damaged; says what to run.
+        DataError: not a take, still "recording", cut off, or damaged; or its consent was withdrawn
+            or has ended. Says what to do.
     """
     take = read_take(folder)
+    if not take.simulated:
+        day = today or dt.date.today()
+        require_usable(take.consent, str(folder), take.subject, day)
     path = folder / DATA_FILE
     if not path.is_file():
         raise DataError(f"{folder}: the take has no {DATA_FILE}")

@@ -31,6 +31,7 @@ from capture.channels import (
 )
 from capture.counting import add, count_health
 from capture.guided import performed, script_from_dict, segments_of
+from capture.provenance import file_sha256
 from capture.rebuild import rebuilt_take
 from capture.take import (
     DATA_FILE,
@@ -38,6 +39,7 @@ from capture.take import (
     TAKE_FILE,
     Take,
     TakeDevice,
+    other_files,
     read_take,
     recover_hint,
     write_take,
@@ -216,12 +218,12 @@ def _rebuild(folder: Path) -> None:
 def _whole(path: Path, take: Take) -> _Tally | None:
     """The tally of a file without any damage, else None."""
     try:
-        return _read_all(path, take)
+        return read_all(path, take)
     except DataError:
         return None
 
 
-def _read_all(path: Path, take: Take) -> _Tally:
+def read_all(path: Path, take: Take) -> _Tally:
     """Read every message of a file, as strictly as can be. Raises DataError at any damage."""
     tally = _Tally(take.sources)
     topics: dict[int, str] = {}
@@ -251,6 +253,7 @@ def _mark(folder: Path, take: Take, tally: _Tally) -> None:
         "state": "recovered",
         "counts": dict(tally.kept),
         "segments": take.segments,
+        "files": {DATA_FILE: file_sha256(folder / DATA_FILE)} | other_files(folder),
     }
     if take.guide and tally.first_sample_ns is not None:  # its segments come at the end only
         with contextlib.suppress(ConfigError):
@@ -333,7 +336,7 @@ def _copy(found: list[Record], writer: Any, tally: _Tally, known: tuple[str, ...
 
 def _check(part: Path, take: Take, tally: _Tally) -> _Tally:
     """Read back what was written; the tally of that. Raises DataError where it differs."""
-    again = _read_all(part, take)
+    again = read_all(part, take)
     if again.counts != tally.counts:
         raise DataError(
             f"{part}: wrote {tally.counts.total()} records, read back {again.counts.total()}",

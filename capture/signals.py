@@ -9,7 +9,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def signals_set(stop: asyncio.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM set `stop` once; a second Ctrl-C interrupts as ever."""
+    """Let Ctrl-C and SIGTERM set `stop`; a second Ctrl-C interrupts as ever.
+
+    More of SIGTERM change nothing: who shuts a computer down sends it to whoever still runs, and
+    ending well takes a moment.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -20,7 +24,8 @@ def signals_set(stop: asyncio.Event) -> Iterator[None]:
     }
 
     def stop_once(number: int, _: object) -> None:
-        signal.signal(number, before[signal.Signals(number)])
+        if number == signal.SIGINT:
+            signal.signal(number, before[signal.SIGINT])
         loop.call_soon_threadsafe(stop.set)
 
     for number in before:

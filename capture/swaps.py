@@ -56,24 +56,36 @@ def find_places(rows: Array, layout: SensorLayout, calibration: Calibration) -> 
     design = np.concatenate((lever, -cross_matrices(force), offsets), axis=2)  # (N, 3, 9)
     place = np.full((len(layout.slots), 3), np.nan)
     deviation = np.full_like(place, np.nan)
+    known_design = np.asarray(np.isfinite(design).all(axis=(1, 2)), np.bool_)
+    felt = rotations.rotate(quats, rows[..., :3]) - force[:, None]  # (N, S, 3)
+    known = np.asarray(np.isfinite(felt).all(axis=2), np.bool_) & known_design[:, None]
+    solvers: dict[bytes, _Solver] = {}  # most slots are heard in the same rows
     for slot in layout.face_indices:
-        felt = rotations.rotate(quats[slot], rows[:, slot, :3]) - force
-        known = np.isfinite(felt).all(axis=1) & np.isfinite(design).all(axis=(1, 2))
-        if known.sum() >= _MIN_ROWS:
-            place[slot], deviation[slot] = _fitted(design[known], felt[known])
+        if known[:, slot].sum() >= _MIN_ROWS:
+            mask = known[:, slot]
+            if (key := mask.tobytes()) not in solvers:
+                solvers[key] = _Solver(design[mask])
+            place[slot], deviation[slot] = solvers[key].fitted(felt[mask, slot])
     return Places(place, deviation)
 
 
-def _fitted(design: Array, felt: Array) -> tuple[Array, Array]:
-    """(3,) place and (3,) its standard deviation."""
-    tall, flat = design.reshape(-1, 9), felt.reshape(-1)
-    information = tall.T @ tall
-    if np.linalg.cond(information) > 1e12:  # the head hardly moved
-        return np.full(3, np.nan), np.full(3, np.nan)
-    found = np.linalg.solve(information, tall.T @ flat)
-    noise = np.mean((flat - tall @ found) ** 2) * _CORRELATED_ROWS
-    variance = noise * np.diag(np.linalg.inv(information))
-    return np.asarray(found[:3]), np.sqrt(variance[:3])
+class _Solver:
+    """Least squares of one (N, 3, 9) design and several (N, 3) of what was felt."""
+
+    def __init__(self, design: Array) -> None:
+        self._tall = design.reshape(-1, 9)
+        self._information = self._tall.T @ self._tall
+        moved = np.linalg.cond(self._information) <= 1e12  # else the head hardly did
+        self._variance = np.diag(np.linalg.inv(self._information)) if moved else None
+
+    def fitted(self, felt: Array) -> tuple[Array, Array]:
+        """(3,) place and (3,) its standard deviation."""
+        if self._variance is None:
+            return np.full(3, np.nan), np.full(3, np.nan)
+        flat = felt.reshape(-1)
+        found = np.linalg.solve(self._information, self._tall.T @ flat)
+        noise = np.mean((flat - self._tall @ found) ** 2) * _CORRELATED_ROWS
+        return np.asarray(found[:3]), np.sqrt(noise * self._variance[:3])
 
 
 def find_swaps(places: Places, layout: SensorLayout) -> Swaps:

@@ -4,6 +4,7 @@ Reading and writing `take.toml` only; the MCAP is written by `capture.take_write
 `capture.recording`.
 """
 
+import os
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from capture.consent import UNTOLD, Subject
+from capture.provenance import file_sha256
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import SensorLayout, layout_from_dict, layout_to_dict
 from firmware_host.rig import HUB
@@ -19,6 +22,8 @@ from firmware_host.sensor_profile import Correction
 TAKE_FILE = "take.toml"
 DATA_FILE = "data.mcap"
 SYNC_FILE = "sync.json"
+PHONE_CSV = "livelink.csv"  # what the phone recorded itself
+KEPT_FILES = (PHONE_CSV,)
 
 SCHEMA_VERSION = 2  # 1: one hub, no `devices`
 
@@ -50,7 +55,9 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     is true for virtual wearers, and every figure made from the take says so. devices: who gave the
     samples; none where it was one hub. A slot that no device has is missing in all of the take.
     corrections: what readings are to be read by, by slot; the recorded ones are as they came.
-    guide: the script that the wearer was shown (`capture.guided`); markers say when.
+    guide: the script that the wearer was shown (`capture.guided`); markers say when. consent: what
+    the subject agreed to when it was recorded, or was told since; empty where nobody told. files:
+    SHA-256 of each file of the take that is never written to again.
     """
 
     name: str
@@ -68,6 +75,8 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     devices: tuple[TakeDevice, ...] = ()
     corrections: dict[str, Correction] = {}
     guide: dict[str, Any] = {}
+    consent: Subject = UNTOLD
+    files: dict[str, str] = {}
 
     @property
     def sources(self) -> tuple[TakeDevice, ...]:
@@ -165,7 +174,27 @@ def read_take(folder: Path) -> Take:
 
 
 def write_take(take: Take, folder: Path) -> None:
-    """Write `take.toml` whole or not at all (temporary name, then rename)."""
+    """Write `take.toml` whole or not at all (temporary name, sync, then rename)."""
     temporary = folder / (TAKE_FILE + ".part")
-    temporary.write_bytes(msgspec.toml.encode(take))
+    with temporary.open("wb") as file:
+        file.write(msgspec.toml.encode(take))
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(folder / TAKE_FILE)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk; Windows sees to that itself."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def other_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of what else a take has that is never written to again."""
+    return {name: file_sha256(folder / name) for name in KEPT_FILES if (folder / name).is_file()}

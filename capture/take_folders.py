@@ -1,4 +1,4 @@
-"""A folder that becomes a take as a whole, or stays as it was.
+"""Folders of takes, and a folder that becomes a take as a whole, or stays as it was.
 
 nothing, or an empty folder ──► hidden folder under way ──► take
             └──────◄── whatever fails ──────┘
@@ -7,15 +7,28 @@ nothing, or an empty folder ──► hidden folder under way ──► take
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from capture.take import DATA_FILE, TAKE_FILE, Take
+from capture.take import TAKE_FILE, Take
 from capture.take_writer import TakeWriter
-from firmware_host.errors import ConfigError
+from firmware_host.errors import ConfigError, DataError
 
 CHUNK_BYTES = 1024 * 1024
+
+
+def find_takes(paths: Sequence[Path]) -> list[Path]:
+    """Take folders: those given, and those in folders given. Raises DataError where none is."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = [path] if (path / TAKE_FILE).is_file() else []
+        inside = inside or [p.parent for p in sorted(path.glob(f"*/{TAKE_FILE}"))]
+        if not inside:
+            what = "no take, and no folder of takes" if path.exists() else "no such folder"
+            raise DataError(f"{path}: {what}", "give takes, or the folder that holds them")
+        found |= dict.fromkeys(inside)
+    return list(found)
 
 
 def known_name(path: Path) -> str:
@@ -26,7 +39,19 @@ def known_name(path: Path) -> str:
 
 @contextmanager
 def whole_take(folder: Path, take: Take) -> Iterator[TakeWriter]:
-    """Give a writer; once it was closed, `folder` is the take.
+    """Give a writer; once it was closed, `folder` is the take. Otherwise as `whole_folder`."""
+    with whole_folder(folder) as unfinished:
+        writer = TakeWriter(unfinished, take, CHUNK_BYTES)
+        try:
+            yield writer
+        except BaseException:
+            writer.abandon()
+            raise
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to write a take to; at the end it is `folder`.
 
     If anything fails before, all that was made is removed: an empty folder of the user's stays
     empty, and folders above that did not exist are gone again. A link is followed.
@@ -51,9 +76,7 @@ def whole_take(folder: Path, take: Take) -> Iterator[TakeWriter]:
         unfinished = (target if existed else target.parent) / f".{secrets.token_hex(4)}.part"
         unfinished.mkdir()
         undo.callback(shutil.rmtree, unfinished, ignore_errors=True)
-        writer = TakeWriter(unfinished, take, CHUNK_BYTES)
-        undo.callback(writer.abandon)
-        yield writer
+        yield unfinished
         _settle(unfinished, target)
         undo.pop_all()
 
@@ -63,8 +86,8 @@ def _settle(unfinished: Path, target: Path) -> None:
     if not target.exists():
         unfinished.rename(target)
         return
-    for name in (DATA_FILE, TAKE_FILE):
-        (unfinished / name).rename(target / name)
+    for path in sorted(unfinished.iterdir(), key=lambda path: path.name == TAKE_FILE):
+        path.rename(target / path.name)
     unfinished.rmdir()
 
 

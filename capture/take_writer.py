@@ -1,15 +1,16 @@
 """Writing a take as it happens: `TakeWriter` appends to `data.mcap`, `take.toml` says its state.
 
 The writer closes a chunk every FLUSH_S and has it on the disk every SYNC_S: a killed process loses
-less than 0.3 s, a power cut little more than a second.
+less than 0.3 s, a power cut less than a second.
 """
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import numpy as np
@@ -30,7 +31,7 @@ from capture.channels import (
 )
 from capture.counting import add, count_health
 from capture.phone_faces import Malformed, PhoneFace
-from capture.take import DATA_FILE, Take, write_take
+from capture.take import DATA_FILE, Take, other_files, write_take
 from firmware_host.clock import NS_PER_S
 from firmware_host.link_events import (
     LinkDown,
@@ -66,7 +67,7 @@ from firmware_host.vendors.events import (
 )
 
 FLUSH_S = 0.2
-SYNC_S = 1.0
+SYNC_S = 0.5
 CLOCK_S = 0.1
 CHUNK_BYTES = 64 * 1024
 
@@ -116,6 +117,22 @@ def _create(path: Path) -> BinaryIO:
     return path.open("xb")
 
 
+class _Hashed:
+    """A file that only grows, and the SHA-256 of all that it was given."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+        self.tell, self.flush, self.fileno = file.tell, file.flush, file.fileno
+        self.close = file.close
+
+    def write(self, data: bytes) -> int:
+        self._digest.update(data)
+        return self._file.write(data)
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
 class TakeWriter:
     """Appends to a new take. Not thread-safe; whatever the disk refuses is raised as OSError.
 
@@ -138,9 +155,14 @@ class TakeWriter:
         self._take = msgspec.structs.replace(take, state="recording")
         self._devices = take.sources
         self._several = len(self._devices) > 1
-        self._file = create(folder / DATA_FILE)
-        write_take(self._take, folder)
-        self._writer = open_channels(self._file, self._devices, chunk_bytes)
+        self._file = _Hashed(create(folder / DATA_FILE))
+        stream = cast("BinaryIO", self._file)
+        try:
+            write_take(self._take, folder)
+            self._writer = open_channels(stream, self._devices, chunk_bytes)
+        except OSError:
+            self.abandon()
+            raise
         self._channels = {topic: number for number, topic in enumerate(topics_of(self._devices), 1)}
         self._flushed_ns = self._synced_ns = 0
         self._sender: tuple[str, bool] | None = None
@@ -310,7 +332,8 @@ class TakeWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        changes = {"state": "complete", "counts": dict(self.counts)} | changes
+        files = {DATA_FILE: self._file.hexdigest()} | other_files(self.folder)
+        changes = {"state": "complete", "counts": dict(self.counts), "files": files} | changes
         take = msgspec.structs.replace(self._take, **changes)
         write_take(take, self.folder)
         return take

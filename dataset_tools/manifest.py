@@ -1,7 +1,8 @@
 """`manifest.json`: what a data set is, which files it has, and what it was made from.
 
-Versions of the schema: 1 was synthetic sets only; 2 added all that has a default below. Older ones
-are read as if they had been written today.
+Versions of the schema: 1 was synthetic sets only; 2 added all that has a default below, but for
+what 3 added: `tracks` as a fifth kind of file, and releases. Older ones are read as if they had
+been written today.
 """
 
 import datetime as dt
@@ -11,10 +12,11 @@ from typing import Any
 import msgspec
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.consent import Subject
 from capture.provenance import DataUse
 from firmware_host.errors import DataError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST_FILE = "manifest.json"
 UNITS = {
     "accel": "m/s^2, specific force",
@@ -24,8 +26,9 @@ UNITS = {
     "quat_world_from_head": "wxyz",
     "weights": "ARKit coefficients, about 0 to 1",
 }
-# Folders of a data set, each with one file per shard; sets of `imusic synth` lack the last two.
-KINDS = ("shards", "sequences", "native", "faces")
+# Folders of a data set, each with one file per shard. Sets of `imusic synth` have the first two,
+# and `tracks` is there where somebody said something of the sequence.
+KINDS = ("shards", "sequences", "native", "faces", "tracks")
 
 
 class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,22 +54,6 @@ class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             f"{kind}/{self.name}.parquet": digest
             for kind, digest in zip(kinds, self.sha256, strict=True)
         }
-
-
-class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person agreed to, and what they let us say of them.
-
-    consent: purposes, such as "training" and "publication". facts: of the person, for stratified
-    splits, only with their consent.
-    """
-
-    consent: tuple[str, ...] = ()
-    licence: str = ""
-    granted: dt.date | None = None
-    expires: dt.date | None = None
-    withdrawn: dt.date | None = None
-    language: str = ""
-    facts: dict[str, str] = {}
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,6 +87,25 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     parts: dict[str, tuple[int, ...]]
 
 
+class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version that was given away.
+
+    licences: of all in it. consent: purposes that everybody recorded agreed to. changes: since the
+    release before. manifest: sha256 of that of the version it was made of.
+    """
+
+    number: int
+    date: dt.date
+    licences: tuple[str, ...]
+    consent: tuple[str, ...]
+    subjects: int
+    sequences: int
+    hours: float
+    changes: tuple[str, ...] = ()
+    notes: str = ""
+    manifest: str = ""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The contents of `manifest.json`.
 
@@ -125,6 +131,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     left_out: tuple[LeftOut, ...] = ()
     history: tuple[Edit, ...] = ()
     parent: str = ""
+    releases: tuple[Release, ...] = ()
 
     @property
     def seconds(self) -> float:

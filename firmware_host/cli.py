@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import json
 import math
 import time
@@ -13,14 +14,12 @@ import typer
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rich.table import Table
+    from collections.abc import Sequence
 
     from firmware_host.commands import Request
     from firmware_host.conversation import Talk
     from firmware_host.rig import DeviceConfig
-    from firmware_host.samples import HubInfo
+    from firmware_host.samples import HubEvent, HubInfo
     from firmware_host.slot_health import StreamWatch
     from firmware_host.transports.base import Transport
 
@@ -80,6 +79,9 @@ def stream(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a second instead.")
     ] = False,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Draw what each slot felt in the last ten seconds.")
+    ] = False,
 ) -> None:
     """Watch a device or a rig, slot by slot: rate, loss, age, clipping, stuck sensors.
 
@@ -90,23 +92,29 @@ def stream(
     """
     if (url is None) == (rig is None):
         raise ConfigError("expected either a URL or --rig", "see `imusic stream --help`")
+    if plot and as_json:
+        raise ConfigError("--plot is for people, --json for machines", "leave one of them out")
     if url is None or kind != "hub":
-        _stream_devices(_devices(url, rig, kind, device_id, baud), seconds, as_json)
+        _stream_devices(_devices(url, rig, kind, device_id, baud), seconds, as_json, plot)
     else:
-        _stream_hub(url, baud, seconds, as_json)
+        _stream_hub(url, baud, seconds, as_json, plot)
 
 
-def _stream_hub(url: str, baud: int | None, seconds: float | None, as_json: bool) -> None:
+def _stream_hub(
+    url: str, baud: int | None, seconds: float | None, as_json: bool, plot: bool
+) -> None:
     from firmware_host.rig import DEFAULT_BAUD
     from firmware_host.slot_health import StreamWatch
     from firmware_host.transports.base import open_transport
+    from firmware_host.watching import watch_stream
 
     transport, watch = open_transport(url, baud or DEFAULT_BAUD), StreamWatch()
     try:
         if as_json:
-            _watch(transport, watch, seconds, 1.0, lambda now_ns: _echo_json(watch, now_ns))
+            echo = functools.partial(_echo_json, watch)
+            asyncio.run(watch_stream(transport, watch.take, seconds, 1.0, echo))
         else:
-            _watch_in_table(transport, watch, seconds)
+            _watch_in_table(transport, watch, seconds, plot)
     except KeyboardInterrupt:
         pass  # the normal end
     finally:
@@ -133,20 +141,22 @@ def _devices(
 
 
 def _stream_devices(
-    devices: "Sequence[DeviceConfig]", seconds: float | None, as_json: bool
+    devices: "Sequence[DeviceConfig]", seconds: float | None, as_json: bool, plot: bool
 ) -> None:
     from rich.console import Console
     from rich.live import Live
 
     from firmware_host.rig_stream import RigWatch
+    from firmware_host.slot_table import Screen
 
     console = Console(stderr=True)
+    screen = Screen(console.width, console.height, with_device=True)
 
     def notice(name: str, line: str, hint: str) -> None:
         for text in [f"imusic: {name}: {line}", *([f"  hint: {hint}"] if hint else [])]:
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    watch = RigWatch(devices, notice)
+    watch = RigWatch(devices, notice, screen if plot else None)
 
     def echo(now_ns: int) -> None:
         typer.echo(json.dumps(_without_nan({"devices": watch.to_json(now_ns)}), allow_nan=False))
@@ -156,11 +166,11 @@ def _stream_devices(
             asyncio.run(watch.run(seconds, 1.0, echo))
             return
         with Live(console=console, transient=True, auto_refresh=False) as live:
-            asyncio.run(
-                watch.run(
-                    seconds, 0.25, lambda now_ns: live.update(watch.table(now_ns), refresh=True)
-                )
-            )
+
+            def show(now_ns: int) -> None:
+                live.update(watch.table(now_ns, screen), refresh=True)
+
+            asyncio.run(watch.run(seconds, 0.25, show))
     except KeyboardInterrupt:
         pass  # the normal end
     finally:
@@ -217,59 +227,34 @@ def identify(
         raise typer.Exit(1)
 
 
-def _watch(
-    transport: "Transport",
-    watch: "StreamWatch",
-    seconds: float | None,
-    every_s: float,
-    on_tick: "Callable[[int], None]",
+def _watch_in_table(
+    transport: "Transport", watch: "StreamWatch", seconds: float | None, plot: bool
 ) -> None:
-    from firmware_host.watching import watch_stream
-
-    asyncio.run(watch_stream(transport, watch.take, seconds, every_s, on_tick))
-
-
-def _watch_in_table(transport: "Transport", watch: "StreamWatch", seconds: float | None) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
-        _watch(
-            transport,
-            watch,
-            seconds,
-            0.25,
-            lambda now_ns: live.update(slot_table(watch, transport, now_ns), refresh=True),
-        )
+    from firmware_host.samples import ImuBlock
+    from firmware_host.slot_table import Screen, hub_table
+    from firmware_host.traces import Traces
+    from firmware_host.watching import watch_stream
 
+    console = Console(stderr=True)
+    screen = Screen(console.width, console.height)
+    traces = Traces(screen.strip_columns) if plot else None
 
-def slot_table(watch: "StreamWatch", transport: "Transport", now_ns: int) -> "Table":
-    """A row per slot, and the account of the stream below."""
-    from rich.table import Table
-    from rich.text import Text
+    def take(event: "HubEvent") -> None:
+        watch.take(event)
+        if traces is not None and isinstance(event, ImuBlock):
+            traces.take(event)
 
-    from firmware_host.boards import printable
+    with Live(console=console, transient=True, auto_refresh=False) as live:
 
-    title = "waiting for the hub" if watch.info is None else f"hub {watch.info.device_id}"
-    table = Table(
-        title=Text(printable(f"{title} at {transport.address}")),  # names are the hub's: no markup
-        caption=_told(_counts(watch, transport)),
-    )
-    table.add_column("slot")
-    for heading in ("readings/s", "missing %", "age ms", "clipped"):
-        table.add_column(heading, justify="right")
-    table.add_column("state")
-    for slot in watch.slots(now_ns):
-        table.add_row(
-            Text(printable(slot.name)),
-            f"{slot.rate_hz:.0f}",
-            f"{100 * slot.missing:.1f}",
-            f"{1000 * slot.age_s:.0f}",
-            str(slot.clipped),
-            slot.verdict,
-            style="" if slot.verdict == "ok" else "red",
-        )
-    return table
+        def show(now_ns: int) -> None:
+            told = _told(_counts(watch, transport))
+            table = hub_table(watch, transport.address, told, now_ns, screen, traces)
+            live.update(table, refresh=True)
+
+        asyncio.run(watch_stream(transport, take, seconds, 0.25, show))
 
 
 def _echo_json(watch: "StreamWatch", now_ns: int) -> None:

@@ -23,6 +23,9 @@ routine_s = 6.0
 [publish]
 faces = "tcp://127.0.0.1:5570"
 
+[control]                           # of `imusic serve`
+address = "tcp://127.0.0.1:5573"
+
 [[sinks]]                           # programs to drive, docs/avatars.md
 url = "vmc://127.0.0.1:39539"
 """
@@ -53,14 +56,15 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 HUB = "hub"
+SIM = "sim"  # of any kind, made of software
 # What a device may be, and the transports that lead to one.
 KINDS: dict[str, tuple[str, ...]] = {
-    HUB: ("serial", "udp", "tcp", "ble"),
-    "witmotion": ("serial",),
-    "witmotion-ble": ("ble",),
-    "slimevr": ("udp",),
-    "ximu3": ("serial", "tcp", "udp"),
-    "dot": ("ble",),
+    HUB: ("serial", "udp", "tcp", "ble", SIM),
+    "witmotion": ("serial", SIM),
+    "witmotion-ble": ("ble", SIM),
+    "slimevr": ("udp", SIM),
+    "ximu3": ("serial", "tcp", "udp", SIM),
+    "dot": ("ble", SIM),
 }
 _BAUDS = {"witmotion": 9600, "ximu3": 115_200}  # as delivered
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")  # it becomes a topic and a protobuf type
@@ -123,6 +127,10 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a take begins: `rest_s` at rest, then `routine_s` of nods, side tilts and turns.
 
+    consents: file that says what the subject agreed to (`capture.consent`), beside rig.toml where
+    no folder is named; it is kept in every take. placement: of this donning, the same as long as
+    nobody takes the sensors off; "" is the subject and the day.
+
     lost_after_s: how long a required device or the phone may be silent before the take ends.
     simulated and origin are copied into the take: whether the wearer is virtual, and what performs.
     """
@@ -133,6 +141,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lost_after_s: float = 10.0
     simulated: bool = False
     origin: dict[str, str | int | float | bool] = {}
+    consents: str = ""
+    placement: str = ""
 
     def __post_init__(self) -> None:
         if not (0 < self.rest_s <= 60 and 0 <= self.routine_s <= 120):
@@ -150,7 +160,7 @@ USUAL_FACES_PORT = 5570
 class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """ZeroMQ addresses, one PUB socket per stream (docs/wire.md).
 
-    status, events: "" takes the two ports after that of faces where it is the usual 5570, and
+    status, events, minute: "" takes the ports after that of faces where it is the usual 5570, and
     publishes nothing of the kind where it is another. key_file, allow: beyond this computer, our
     keys and the public ones of subscribers.
     """
@@ -158,6 +168,7 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     faces: str = f"tcp://127.0.0.1:{USUAL_FACES_PORT}"
     status: str = ""
     events: str = ""
+    minute: str = ""
     key_file: str = ""
     allow: tuple[str, ...] = ()
 
@@ -171,10 +182,29 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Where it is told what happened; "" nowhere."""
         return self.events or self._after(2)
 
+    @property
+    def minute_address(self) -> str:
+        """Where movements too small for a camera are published; "" nowhere."""
+        return self.minute or self._after(3)
+
     def _after(self, ports: int) -> str:
         place, colon, port = self.faces.rpartition(":")
         usual = colon and port == str(USUAL_FACES_PORT)
         return f"{place}:{USUAL_FACES_PORT + ports}" if usual else ""
+
+
+USUAL_CONTROL = "tcp://127.0.0.1:5573"
+
+
+class ControlConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where `imusic serve` is controlled (docs/wire.md).
+
+    key_file, allow: beyond this computer, our keys and the public ones of who may ask.
+    """
+
+    address: str = USUAL_CONTROL
+    key_file: str = ""
+    allow: tuple[str, ...] = ()
 
 
 class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,6 +220,7 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     phone: PhoneConfig | None = None
     session: SessionConfig = SessionConfig()
     publish: PublishConfig = PublishConfig()
+    control: ControlConfig = ControlConfig()
     sinks: tuple[dict[str, Any], ...] = ()  # read by capture.sinks.config
 
     def __post_init__(self) -> None:
@@ -225,6 +256,12 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether what it gives is made up: by its own word, or because a device is software."""
+        made_up = any(device.url.startswith(f"{SIM}:") for device in self.sources)
+        return self.session.simulated or made_up
+
+    @property
     def unserved(self) -> tuple[str, ...]:
         """Slots of the layout that no device can serve, by what the rig says."""
         if self.hub is not None:
@@ -251,15 +288,15 @@ def _check_apart(devices: tuple[DeviceConfig, ...]) -> None:
             raise ValueError(f"two devices are called {device.name!r}")
         names.add(device.name.lower())
         scheme, _, target = device.url.partition(":")
-        if scheme not in KINDS[device.kind] or not target:
-            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind])
+        if scheme not in KINDS[device.kind] or not (target or scheme == SIM):
+            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind] if known != SIM)
             raise ValueError(
                 f"device {device.name!r}: a {device.kind} is reached by {ways}, got {device.url!r}"
             )
         # Trackers of SlimeVR all send to one port.
         mac = device.id.upper() if device.kind == "slimevr" else ""
         line = f"{scheme}:{target.split(',')[0]}", mac
-        if line in lines:
+        if line in lines and scheme != SIM:
             raise ValueError(
                 f"devices {lines[line]!r} and {device.name!r} are both at {' '.join(line).strip()}"
             )
@@ -302,7 +339,11 @@ def read_rig(path: Path) -> Rig:
         raise ConfigError(f"{path}: {error}") from error
     hub = None if rig.hub is None else _beside(path, rig.hub)
     devices = tuple(_beside(path, device) for device in rig.devices)
-    return msgspec.structs.replace(rig, hub=hub, devices=devices)
+    session = rig.session
+    if session.consents:
+        consents = str(path.parent / session.consents)
+        session = msgspec.structs.replace(session, consents=consents)
+    return msgspec.structs.replace(rig, hub=hub, devices=devices, session=session)
 
 
 Named = TypeVar("Named", HubConfig, DeviceConfig)

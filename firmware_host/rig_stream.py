@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from firmware_host.boards import printable
 from firmware_host.link_events import LinkDown, Refused, RigEvent, Trouble, told
 from firmware_host.rig import DeviceConfig
+from firmware_host.samples import ImuBlock
 from firmware_host.slot_health import StreamWatch
+from firmware_host.slot_table import Screen, SlotTable, told_health
 from firmware_host.supervisor import DeviceLink, LinkState, RigLinks
+from firmware_host.traces import Traces, scales_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,14 +24,19 @@ FAREWELL_S = 1.0  # how long devices may take to end their streams
 class RigWatch:
     """All devices of a rig and how each is doing.
 
-    on_notice: gets (device, line, hint) when something happens to one.
+    on_notice: gets (device, line, hint) when something happens to one. plot_on: the screen on which
+    traces are drawn; None for none.
     """
 
     def __init__(
-        self, devices: Sequence[DeviceConfig], on_notice: Callable[[str, str, str], None]
+        self,
+        devices: Sequence[DeviceConfig],
+        on_notice: Callable[[str, str, str], None],
+        plot_on: Screen | None = None,
     ) -> None:
         self.links = RigLinks(devices, self._take)
         self.watches = tuple(StreamWatch() for _ in devices)
+        self._traces = tuple(Traces(plot_on.strip_columns) for _ in devices if plot_on)
         self.counts: tuple[dict[str, int], ...] = tuple(
             {"links_down": 0, "refusals": 0, "troubles": 0} for _ in devices
         )
@@ -68,32 +75,20 @@ class RigWatch:
         """A line a device: what happened to it so far."""
         return [f"{link.name}: {self._account(link)}" for link in self.links.links]
 
-    def table(self, now_ns: int) -> "Table":
+    def table(self, now_ns: int, screen: Screen) -> "Table":
         """A row a slot, and the account of each device below."""
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(caption=Text("\n".join(self.accounts())))
-        for heading in ("device", "slot"):
-            table.add_column(heading)
-        for heading in ("readings/s", "missing %", "age ms", "clipped"):
-            table.add_column(heading, justify="right")
-        table.add_column("state")
-        for link, watch in zip(self.links.links, self.watches, strict=True):
-            is_up = link.state is LinkState.UP
-            for slot in watch.slots(now_ns):
-                state = slot.verdict if is_up else link.state.value
-                table.add_row(
-                    Text(link.name),
-                    Text(printable(slot.name)),
-                    f"{slot.rate_hz:.0f}",
-                    f"{100 * slot.missing:.1f}",
-                    f"{1000 * slot.age_s:.0f}",
-                    str(slot.clipped),
-                    state,
-                    style="" if state == "ok" else "red",
-                )
-        return table
+        slots = [watch.slots(now_ns) for watch in self.watches]
+        rows = screen.strip_rows(sum(map(len, slots)))
+        for traces in self._traces:
+            traces.move_to(now_ns)
+        scales = scales_of(self._traces) if self._traces else None
+        table = SlotTable("", screen, scales)
+        for link, states in zip(self.links.links, slots, strict=True):
+            drawn = self._traces[link.index].strips(scales, rows) if scales else ()
+            for number, slot in enumerate(states):
+                state = slot.verdict if link.state is LinkState.UP else link.state.value
+                table.add(link.name, slot, state, drawn[number] if number < len(drawn) else None)
+        return table.with_caption("\n".join(self.accounts()))
 
     def _device_json(self, link: DeviceLink, now_ns: int) -> dict[str, Any]:
         watch = self.watches[link.index]
@@ -110,16 +105,15 @@ class RigWatch:
         }
 
     def _account(self, link: DeviceLink) -> str:
-        counts = self.watches[link.index].counts
+        counts_of = self.watches[link.index].counts
         told_counts = {
-            "samples": counts.samples,
-            "lost": counts.lost,
-            "bytes of garbage": counts.garbage_bytes,
+            "samples": counts_of.samples,
+            "lost": counts_of.lost,
+            "bytes of garbage": counts_of.garbage_bytes,
             "links lost": self.counts[link.index]["links_down"],
         }
-        return ", ".join(
-            [link.state.value, *(f"{number} {what}" for what, number in told_counts.items())]
-        )
+        told_ones = [f"{number} {what}" for what, number in told_counts.items()]
+        return ", ".join([link.state.value, *told_ones, *told_health(counts_of)])
 
     def _take(self, link: DeviceLink, event: RigEvent, _: int) -> None:
         counts = self.counts[link.index]
@@ -130,5 +124,7 @@ class RigWatch:
         elif isinstance(event, Trouble):
             counts["troubles"] += 1
         self.watches[link.index].take(event)
+        if self._traces and isinstance(event, ImuBlock):
+            self._traces[link.index].take(event)
         if (line := told(event)) is not None:
             self._on_notice(link.name, *line)

@@ -55,13 +55,16 @@ class SlotState:
 
 @dataclass(slots=True)
 class StreamCounts:
-    """The account of a stream so far. battery: charge in [0, 1], NaN where unknown."""
+    """The account of a stream so far. battery: charge in [0, 1]; rssi_dbm: of its radio, as it told
+    last; NaN where unknown.
+    """
 
     samples: int = 0
     lost: int = 0
     duplicates: int = 0
     garbage_bytes: int = 0
     battery: float = math.nan
+    rssi_dbm: float = math.nan
 
 
 class StreamWatch:
@@ -88,8 +91,14 @@ class StreamWatch:
             counts.garbage_bytes += event.count
         elif isinstance(event, Duplicate):
             counts.duplicates += 1
-        elif isinstance(event, HubStatus | Health) and not math.isnan(event.battery):
-            counts.battery = event.battery
+        elif isinstance(event, HubStatus | Health):
+            self._take_health(event)
+
+    def _take_health(self, told: HubStatus | Health) -> None:
+        if not math.isnan(told.battery):
+            self.counts.battery = told.battery
+        if isinstance(told, Health) and not math.isnan(told.rssi_dbm):
+            self.counts.rssi_dbm = told.rssi_dbm
 
     def rate_hz(self, now_ns: int) -> float:
         """Ticks per second that arrived lately."""

@@ -17,7 +17,7 @@ from firmware_host.layout import layout_from_dict
 
 Facts = dict[str, Any]
 
-TABLES = {"sequences": "sequences", "rows": "shards", "native": "native", "faces": "faces"}
+TABLES = {"rows": "shards"} | {k: k for k in ("sequences", "native", "faces", "tracks")}
 
 
 def find(folder: Path, condition: str) -> list[Facts]:

@@ -7,6 +7,7 @@ Each take is work of its own, named by a key over all that decides its bytes: it
 key as in the version before is taken over; what a killed run had finished is found by its note.
 """
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,17 +16,19 @@ from typing import Any
 
 import msgspec
 
+from capture.consent import UNTOLD, Subject, consent_problem, newest
 from capture.provenance import DataUse, file_sha256
 from capture.recording import read_recording
 from capture.sync import align, read_alignment
 from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, Take, read_take, software
+from capture.take_folders import find_takes
+from dataset_tools.annotations.tables import TRACKS
 from dataset_tools.executors import Executor
 from dataset_tools.manifest import (
     Edit,
     LeftOut,
     Manifest,
     Shard,
-    Subject,
     write_whole,
 )
 from dataset_tools.parquet_files import arrow
@@ -40,7 +43,7 @@ from dataset_tools.sets.sequences import (
 from dataset_tools.sets.statistics import statistics
 from dataset_tools.sets.tables import Sequence as Stored
 from dataset_tools.sets.tables import shard_name, write_sequence
-from dataset_tools.sets.versions import Staging, next_version
+from dataset_tools.sets.versions import Staging, link_or_copy, next_version
 from dataset_tools.shards import read_facts
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import FACE_12, SensorLayout, layout_from_dict, layout_to_dict
@@ -89,19 +92,6 @@ class Built:
     notes: tuple[str, ...] = ()
 
 
-def find_takes(paths: Sequence[Path]) -> list[Path]:
-    """Take folders: those given, and those in folders given. Raises DataError where none is."""
-    found: dict[Path, None] = {}
-    for path in paths:
-        inside = [path] if (path / TAKE_FILE).is_file() else []
-        inside = inside or [p.parent for p in sorted(path.glob(f"*/{TAKE_FILE}"))]
-        if not inside:
-            what = "no take, and no folder of takes" if path.exists() else "no such folder"
-            raise DataError(f"{path}: {what}", "give takes, or the folder that holds them")
-        found |= dict.fromkeys(inside)
-    return list(found)
-
-
 def look_at(folder: Path) -> Source:
     """Hash a take. Raises DataError where it is not whole."""
     take = read_take(folder)
@@ -119,6 +109,7 @@ def build(
     executor_for: Callable[[int], Executor],
     subjects: dict[str, Subject] | None = None,
     report: Callable[[float], None] = lambda _: None,
+    today: dt.date | None = None,
 ) -> Built:
     """Bring takes into the data set `out`, as its next version.
 
@@ -128,11 +119,12 @@ def build(
     Args:
         takes: folders of takes, or folders of such.
         executor_for: gives the executor for a number of tasks.
-        subjects: what people agreed to; None keeps what the version before knew.
+        subjects: what people agreed to, beside what their takes and the version before know.
         report: called with the share that is done.
+        today: consent is judged by it; None is the day of the computer.
 
     Raises:
-        DataError: a take is damaged or was never completed.
+        DataError: a take is damaged or was never completed, or none may be used.
         ConfigError: takes do not fit together or to the data set, or `out` is something else.
         EnvironmentMissing: pyarrow is not installed.
     """
@@ -140,22 +132,27 @@ def build(
     sources = [look_at(folder) for folder in find_takes(takes)]
     with next_version(out) as staging:
         before = staging.previous[1] if staging.previous else None
+        people = _people(before, sources, subjects or {})
+        sources, away = _agreed(sources, people, today or dt.date.today())
         sources, notes = _wanted(sources, before.left_out if before else ())
+        notes = (*away, *notes)
+        if not (sources or before):
+            raise DataError(f"no take is left to build: {'; '.join(notes)}")
         layout = _layout(sources, before)
         tasks = [_task(source, staging.path, layout) for source in sources]
         known = {shard.name: shard for shard in before.shards} if before else {}
         changed = {t.number for t in tasks if shard_name(t.number) in known}
         tasks = [t for t in tasks if not _is_known(t, known)]
-        if before and staging.previous and not tasks and not _told_more(before, subjects):
+        if before and staging.previous and not tasks and not _told_more(before, people):
             return Built(staging.previous[0], False, 0, 0, len(known), notes)
-        made = _run(tasks, executor_for, report)
+        made = [_told(staging, s, known.get(s.name)) for s in _run(tasks, executor_for, report)]
         kept = [s for s in known.values() if s.name not in {m.name for m in made}]
         for shard in kept:
             assert staging.previous
             staging.link(shard, staging.previous[0])
         if before and before.splits:
             notes = (*notes, "the splits of the version before do not hold any more: split again")
-        manifest = _manifest(staging, before, layout, sorted([*kept, *made], key=_name), subjects)
+        manifest = _manifest(staging, before, layout, sorted([*kept, *made], key=_name), people)
         again = sum(t.number in changed for t in tasks)
         edit = Edit(verb="build", parent=manifest.parent, added=len(tasks) - again, changed=again)
         manifest = msgspec.structs.replace(
@@ -168,14 +165,53 @@ def build(
         return Built(staging.commit(manifest), True, edit.added, again, len(kept), notes)
 
 
+def _told(staging: Staging, shard: Shard, before: Shard | None) -> Shard:
+    """A shard with what was said of its sequence before: its timeline begins where it began."""
+    tracks = f"{TRACKS}/{shard.name}.parquet"
+    if before is None or tracks not in before.files:
+        return shard
+    assert staging.previous
+    target = staging.path / tracks
+    target.parent.mkdir(exist_ok=True)
+    target.unlink(missing_ok=True)
+    link_or_copy(staging.previous[0] / tracks, target)
+    return msgspec.structs.replace(shard, sha256=(*shard.sha256, before.files[tracks]))
+
+
 def _name(shard: Shard) -> str:
     return shard.name
 
 
-def _told_more(before: Manifest, subjects: dict[str, Subject] | None) -> bool:
+def _people(
+    before: Manifest | None, sources: Sequence[Source], told: dict[str, Subject]
+) -> dict[str, Subject]:
+    """What is known of people's consent: by the set, then by their takes, then by what is told."""
+    people = dict(before.subjects) if before else {}
+    in_takes = ((s.take.subject, s.take.consent) for s in sources if s.take.consent != UNTOLD)
+    for name, consent in (*in_takes, *told.items()):
+        people[name] = newest(people.get(name, UNTOLD), consent)
+    return people
+
+
+def _agreed(
+    sources: Sequence[Source], people: dict[str, Subject], today: dt.date
+) -> tuple[list[Source], tuple[str, ...]]:
+    """The takes without those of people who agree no more, and notes on these."""
+    found, notes = [], []
+    for source in sources:
+        problem = consent_problem(people.get(source.take.subject), today)
+        if source.take.simulated or problem is None or problem.rule == "consent_missing":
+            found.append(source)
+        else:
+            notes.append(
+                f"{source.folder}: left out, {problem.text}; sets that have it: "
+                f"`imusic dataset forget SET {source.take.subject}`"
+            )
+    return found, tuple(notes)
+
+
+def _told_more(before: Manifest, subjects: dict[str, Subject]) -> bool:
     """Whether `subjects` says of somebody in the set what it did not know."""
-    if subjects is None:
-        return False
     present = before.statistics["seconds_by_subject"]
     return {n: s for n, s in subjects.items() if n in present} != before.subjects
 
@@ -309,17 +345,16 @@ def _manifest(
     before: Manifest | None,
     layout: SensorLayout,
     shards: Sequence[Shard],
-    subjects: dict[str, Subject] | None,
+    people: dict[str, Subject],
 ) -> Manifest:
     plan = {"kind": "build", "build": BUILD}
     empty = Manifest(layout=layout_to_dict(layout), plan=plan, shards=())
     manifest = msgspec.structs.replace(before or empty, shards=tuple(shards), software=software())
     rows = read_facts(staging.path, manifest)
-    people = {row["subject"] for row in rows}
-    known = (before.subjects if before else {}) if subjects is None else subjects
+    present = {row["subject"] for row in rows}
     return msgspec.structs.replace(
         manifest,
-        subjects={name: known[name] for name in sorted(known) if name in people},
+        subjects={name: people[name] for name in sorted(people) if name in present},
         statistics=statistics(rows),
         simulated=any(row["simulated"] for row in rows),
         splits=(),

@@ -7,6 +7,13 @@ from dataset_tools.manifest import Manifest
 from firmware_host.layout import layout_from_dict
 
 Facts = Mapping[str, Any]
+_TRACKS = {
+    False: (),
+    True: (
+        "| `tracks` | what a rater said of a stretch of a sequence, `start_s` to `end_s`; where "
+        "both are one, a point of a curve |",
+    ),
+}
 
 _HUB_LICENCES = {
     "CC-BY-4.0": "cc-by-4.0", "CC0-1.0": "cc0-1.0", "MIT": "mit", "Apache-2.0": "apache-2.0",
@@ -14,8 +21,21 @@ _HUB_LICENCES = {
 }  # fmt: skip
 
 
-def card(manifest: Manifest, facts: Sequence[Facts], parts: Sequence[str]) -> str:
-    """README.md with its header of metadata. parts: train, test, …, as the folders are."""
+def _released(manifest: Manifest) -> list[str]:
+    if not manifest.releases:
+        return []
+    last = manifest.releases[-1]
+    changed = "; ".join(last.changes) or "nothing"
+    return [f"Release {last.number} of {last.date}. Since the one before: {changed}.", ""]
+
+
+def card(
+    manifest: Manifest, facts: Sequence[Facts], configurations: Mapping[str, Sequence[str]]
+) -> str:
+    """README.md with its header of metadata.
+
+    configurations: `rows`, `sequences`, … → the parts that have files of it: train, test, …
+    """
     people = {row["subject"] for row in facts}
     licences = sorted(
         {s.licence for n, s in manifest.subjects.items() if n in people and s.licence}
@@ -30,7 +50,7 @@ def card(manifest: Manifest, facts: Sequence[Facts], parts: Sequence[str]) -> st
         "tags: [face, imu, arkit, blendshapes, motion-capture]",
         "configs:",
     ]
-    for configuration in ("rows", "sequences", "native", "faces"):
+    for configuration, parts in configurations.items():
         head += [f"- config_name: {configuration}", "  data_files:"]
         if configuration == "rows":
             head.insert(-1, "  default: true")
@@ -47,6 +67,7 @@ def card(manifest: Manifest, facts: Sequence[Facts], parts: Sequence[str]) -> st
         f"{with_face / 3600:.3f} hours of it with an ARKit face"
         + ("; all or part of it of **simulated** IMUs." if simulated else "."),
         "",
+        *_released(manifest),
         f"Licence: {', '.join(licences) or 'not told'}. Subjects are pseudonyms.",
         "",
         "| configuration | one row is |",
@@ -54,7 +75,8 @@ def card(manifest: Manifest, facts: Sequence[Facts], parts: Sequence[str]) -> st
         "| `rows` | a tick of 60 Hz: `accel`, `gyro`, `weights`, `quat_world_from_head` |",
         "| `native` | a tick of a device as it came, `time_ns` after the first sample |",
         "| `faces` | an ARKit frame as it came |",
-        "| `sequences` | the facts of a sequence; `sequence` joins all four |",
+        "| `sequences` | the facts of a sequence; `sequence` joins all of them |",
+        *_TRACKS["tracks" in configurations],
         "",
         f"`accel` (m/s², specific force) and `gyro` (rad/s) hold x y z of {len(slots)} slots, in "
         "sensor frames, NaN where nothing was heard: " + ", ".join(f"`{n}`" for n in slots) + ".",

@@ -12,7 +12,8 @@ import typer
 
 from dataset_tools.executors import Executor, Kind, executor_of
 from dataset_tools.sets.edit_cli import app as edit_app
-from firmware_host.errors import ConfigError, DataError
+from dataset_tools.sets.track_cli import app as tracks_app
+from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
     from dataset_tools.sets.check import Checked
@@ -21,6 +22,12 @@ app = typer.Typer(rich_markup_mode=None)
 dataset_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset", help="Build, check, split and curate data sets.")
 dataset_app.add_typer(edit_app)
+dataset_app.add_typer(
+    tracks_app,
+    name="tracks",
+    help="What raters said over time, and how far they agree.\n\n"
+    "Example: imusic dataset tracks list sets/faces",
+)
 
 Set = Annotated[Path, typer.Argument(metavar="SET", help="A data set, or one version of it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -66,8 +73,8 @@ def build(
 
     Example: imusic dataset build takes --out sets/faces
     """
+    from capture.consent import read_subjects
     from dataset_tools.sets.build import build as build_set
-    from dataset_tools.sets.subjects import read_subjects
 
     people = read_subjects(subjects) if subjects else None
     with bar("takes") as report:
@@ -147,22 +154,37 @@ def _lines(checked: "Checked") -> Iterator[str]:
 
 
 @dataset_app.command()
-def summary(dataset: Set, as_json: Json = False) -> None:
+def summary(
+    dataset: Set,
+    executor: ExecutorOption = "auto",
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
     """Tell what is in a data set: hours, people, rates, losses, what is rare.
+
+    Of a set of virtual wearers all rows are read, on all cores.
 
     Example: imusic dataset summary sets/faces
     """
+    import msgspec
+
     from dataset_tools.manifest import read_manifest
     from dataset_tools.sets.summary import lines
     from dataset_tools.sets.summary import summary as summary_of
+    from dataset_tools.sets.synthetic import is_synthetic, read_synthetic_facts
     from dataset_tools.sets.versions import version_folder
     from dataset_tools.shards import read_facts
 
     version = version_folder(dataset)
     manifest = read_manifest(version)
-    if not manifest.layouts:
-        raise DataError(f"{version} is a synthetic data set", "its manifest.json says all of it")
-    told = summary_of(manifest, read_facts(version, manifest))
+    if is_synthetic(manifest):
+        with bar("shards") as report:
+            ways = executors(executor, workers)
+            statistics, facts = read_synthetic_facts(version, manifest, ways, report)
+        manifest = msgspec.structs.replace(manifest, statistics=statistics)
+    else:
+        facts = read_facts(version, manifest)
+    told = summary_of(manifest, facts)
     if as_json:
         typer.echo(json.dumps({"version": str(version), **told}))
         return
@@ -213,3 +235,39 @@ def export(
     notes = tuple(f"{take}: left out" for take in exported.left_out)
     facts = {"out": str(out), "sequences": exported.sequences, "left_out": list(exported.left_out)}
     tell(facts, f"{out}: {exported.sequences} sequences", as_json, () if as_json else notes)
+
+
+@dataset_app.command()
+def describe(
+    dataset: Set,
+    out: Annotated[Path, typer.Option(help="FILE.jsonl, new.")],
+    seconds: Annotated[
+        float, typer.Option(min=0.5, help="Length of pieces between segments, about.")
+    ] = 4.0,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what nobody agreed to have published.")
+    ] = False,
+    rephrase: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A server with OpenAI's chat protocol, up to /v1."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="What the server calls its model.")] = "",
+    key_file: Annotated[Path | None, typer.Option(help="Holds the server's key.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Describe faces in three parts, as JSONL for training language models, every sentence by rule.
+
+    Example: imusic dataset describe sets/faces --out faces.jsonl
+    """
+    from dataset_tools.annotations.rephrasing import Endpoint, read_key
+    from dataset_tools.sets.instructions import describe_set
+
+    endpoint = None if rephrase is None else Endpoint(rephrase, model, read_key(key_file))
+    with bar("sequences") as done:
+        made = describe_set(dataset, out, seconds, everything, endpoint, done)
+    facts = {"out": str(out), **asdict(made), "left_out": list(made.left_out)}
+    notes = tuple(f"{take}: left out" for take in made.left_out)
+    if made.kept:
+        notes += (f"{made.kept} rephrasings said something else: ours stand",)
+    line = f"{out}: {made.lines} descriptions of {made.sequences} sequences"
+    tell(facts, line, as_json, () if as_json else notes)

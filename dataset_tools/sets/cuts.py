@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from capture.resample import TICK_HZ
+from dataset_tools.annotations.marks import within
 from dataset_tools.sets.facts import told_by_data
 from dataset_tools.sets.sequences import Faces, Rows, Samples
 from dataset_tools.sets.tables import Sequence
@@ -49,7 +50,8 @@ def cut(sequence: Sequence, start_s: float, end_s: float, slots: tuple[str, ...]
         "parents": [*facts["parents"], sequence.number],
         **told_by_data(samples, faces, rows, slots, segments),
     }
-    return Sequence(samples, faces, rows, more, first)
+    marks = within(sequence.marks, start_s, until_s)
+    return Sequence(samples, faces, rows, more, first, marks)
 
 
 def _samples(samples: Samples, start_s: float, end_s: float) -> Samples:

@@ -14,8 +14,11 @@ from typing import Any
 
 import msgspec
 
+from capture.consent import Subject
 from capture.take import software
-from dataset_tools.manifest import Edit, LeftOut, Manifest, Shard, Split, Subject, read_manifest
+from dataset_tools.annotations.marks import Mark, checked
+from dataset_tools.annotations.tables import TRACKS, marks_table, read_marks
+from dataset_tools.manifest import KINDS, Edit, LeftOut, Manifest, Shard, Split, read_manifest
 from dataset_tools.parquet_files import write_table
 from dataset_tools.sets.cuts import cut
 from dataset_tools.sets.facts import LABELS
@@ -37,9 +40,10 @@ FORGOTTEN = "forgotten"
 class Change:
     """What an edit changes. removed: sequences that go. facts: new facts of sequences that stay.
 
-    cuts: sequences that give way to stretches of themselves. subjects: those of the manifest, None
-    where they stay. told: what becomes of the history, where it may name somebody. notes: for
-    whoever asked for the edit.
+    cuts: sequences that give way to stretches of themselves. marks: all that is said of a sequence
+    from now on. raters: new names of those who said it, in all sequences that stay. subjects: those
+    of the manifest, None where they stay. told: what becomes of the history, where it may name
+    somebody. notes: for whoever asked for the edit.
     """
 
     verb: str
@@ -47,6 +51,8 @@ class Change:
     removed: frozenset[int] = frozenset()
     facts: Mapping[int, Facts] = field(default_factory=dict)
     cuts: Mapping[int, tuple[Stretch, ...]] = field(default_factory=dict)
+    marks: Mapping[int, tuple[Mark, ...]] = field(default_factory=dict)
+    raters: Mapping[str, str] = field(default_factory=dict)
     subjects: dict[str, Subject] | None = None
     told: Callable[[Any], Any] | None = None
     notes: tuple[str, ...] = ()
@@ -54,7 +60,7 @@ class Change:
     @property
     def is_empty(self) -> bool:
         """Whether it would change nothing."""
-        return not (self.removed or self.facts or self.cuts)
+        return not (self.removed or self.facts or self.cuts or self.marks or self.raters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,9 @@ def told(change: Change, facts: Sequence[Facts]) -> Iterable[str]:
         differing = [key for key in row if row[key] != before[key] and key != "person"]
         changes = ", ".join(f"{key} {before[key]!r} -> {row[key]!r}" for key in differing)
         yield f"~ {_name(before)}: {changes}"
+    for number, marks in sorted(change.marks.items()):
+        tracks = ", ".join(sorted({m.track for m in marks})) or "nothing"
+        yield f"~ {_name(by_number[number])}: {len(marks)} marks ({tracks})"
     yield from change.notes
 
 
@@ -147,10 +156,11 @@ def apply(staging: Staging, manifest: Manifest, source: Path, change: Change) ->
             left_out[shard.data_sha256] = LeftOut(shard.data_sha256, change.verb)
         elif number in change.facts:
             staging.link(shard, source, without="sequences")
-            shards.append(_with_facts(staging, shard, change.facts[number], len(layout.slots)))
+            told_anew = _with_facts(staging, shard, change.facts[number], len(layout.slots))
+            shards.append(_with_marks(staging, source, told_anew, change))
         else:
             staging.link(shard, source)
-            shards.append(shard)
+            shards.append(_with_marks(staging, source, shard, change))
     return concluded(
         staging,
         manifest,
@@ -161,7 +171,7 @@ def apply(staging: Staging, manifest: Manifest, source: Path, change: Change) ->
             parent=staging.parent,
             added=sum(map(len, pieces.values())),
             removed=len(change.removed) + len(pieces),
-            changed=len(change.facts),
+            changed=len(change.facts.keys() | change.marks.keys()),
         ),
         history=_history(manifest.history, change),
         left_out=tuple(left_out[key] for key in sorted(left_out)),
@@ -204,6 +214,21 @@ def _with_facts(staging: Staging, shard: Shard, facts: Facts, slots: int) -> Sha
     path = staging.path / "sequences" / f"{shard.name}.parquet"
     digest = write_table(facts_table([facts], slots), path)
     return msgspec.structs.replace(shard, sha256=(shard.sha256[0], digest, *shard.sha256[2:]))
+
+
+def _with_marks(staging: Staging, source: Path, shard: Shard, change: Change) -> Shard:
+    """The shard, linked already, with what is said of it from now on."""
+    number = int(shard.name, 16)
+    before = read_marks(source, shard.name) if number in change.marks or change.raters else ()
+    marks = change.marks.get(number, before)
+    marks = checked((m._replace(rater=change.raters.get(m.rater, m.rater)) for m in marks), TRACKS)
+    if marks == before:
+        return shard
+    path = staging.path / TRACKS / f"{shard.name}.parquet"
+    path.unlink(missing_ok=True)  # else a link's file, which other versions have, is kept as it is
+    four = shard.sha256[: KINDS.index(TRACKS)]
+    told = (write_table(marks_table(number, marks), path),) if marks else ()
+    return msgspec.structs.replace(shard, sha256=(*four, *told))
 
 
 def _splits(

@@ -4,6 +4,7 @@ An export is a new folder, made under another name and renamed when it is whole.
 subject did not agree to "publication" are left out, and said, unless they are asked for.
 """
 
+import datetime as dt
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES
+from capture.consent import PUBLICATION, may_publish
 from dataset_tools.manifest import Manifest, read_manifest
 from dataset_tools.sets.card import card
 from dataset_tools.sets.sequences import Faces
@@ -28,9 +30,8 @@ from firmware_host.layout import layout_from_dict
 Format = Literal["npz", "livelink", "huggingface"]
 Facts = dict[str, Any]
 
-PUBLICATION = "publication"
 # Folder of the data set → name of the configuration that Hugging Face users load.
-CONFIGURATIONS = {"shards": "rows", "sequences": "sequences", "native": "native", "faces": "faces"}
+CONFIGURATIONS = {"shards": "rows"} | {k: k for k in ("sequences", "native", "faces", "tracks")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def export(
             f"{version} is a synthetic data set", "its Parquet files are open as they are"
         )
     facts = read_facts(version, manifest)
-    agreed = [row for row in facts if all_of_it or may_be_published(row, manifest)]
+    today = dt.date.today()
+    agreed = [row for row in facts if all_of_it or may_be_published(row, manifest, today)]
     away = [row["take"] for row in facts if row not in agreed]
     if not agreed:
         raise ConfigError(
@@ -84,12 +86,9 @@ def export(
     return Exported(len(agreed) - len(skipped), (*away, *skipped))
 
 
-def may_be_published(row: Facts, manifest: Manifest) -> bool:
+def may_be_published(row: Facts, manifest: Manifest, today: dt.date) -> bool:
     """Whether it is of virtual people, or of somebody who agreed and did not take it back."""
-    if row["simulated"]:
-        return True
-    told = manifest.subjects.get(row["subject"])
-    return told is not None and PUBLICATION in told.consent and told.withdrawn is None
+    return row["simulated"] or may_publish(manifest.subjects.get(row["subject"]), today)
 
 
 def file_name(row: Facts) -> str:
@@ -206,12 +205,19 @@ def _write_huggingface(
     for done, row in enumerate(facts, 1):
         name = shard_name(row["sequence"])
         for kind, configuration in CONFIGURATIONS.items():
+            if not (version / kind / f"{name}.parquet").is_file():
+                continue  # nobody said anything of it
             target = out / configuration / part_of.get(row["sequence"], "train")
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(version / kind / f"{name}.parquet", target / f"{name}.parquet")
         report(done / len(facts))
     parts = sorted({part_of.get(row["sequence"], "train") for row in facts})
-    (out / "README.md").write_text(card(manifest, facts, parts), "utf-8")
+    configurations = {
+        name: [part for part in parts if (out / name / part).is_dir()]
+        for name in CONFIGURATIONS.values()
+        if (out / name).is_dir()
+    }
+    (out / "README.md").write_text(card(manifest, facts, configurations), "utf-8")
     return []
 
 

@@ -97,14 +97,22 @@ def told_by_take(recording: Recording, alignment: Alignment) -> dict[str, Any]:
 
 
 def told_by_data(
-    samples: Samples, faces: Faces, rows: Rows, slots: tuple[str, ...], segments: list[Any]
+    samples: Samples,
+    faces: Faces,
+    rows: Rows,
+    slots: tuple[str, ...],
+    segments: list[Any],
+    statistics: bool = True,
 ) -> dict[str, Any]:
-    """The facts that follow from the numbers of a stretch, and from its segments."""
+    """The facts that follow from the numbers of a stretch, and from its segments.
+
+    statistics: those of the rows too, which take the longest.
+    """
     readings = np.isfinite(samples.gyro_rad_s) | np.isfinite(samples.accel_m_s2)
     heard = np.asarray(readings.any(axis=(0, 2)), np.bool_)
     ends_s = [t.time_ns[[0, -1]] / NS_PER_S for t in (samples, faces) if len(t)]
     start_s, end_s = (ends_s[0][0], ends_s[0][1]) if ends_s else (0.0, 0.0)
-    return {
+    found = {
         "start_s": float(start_s),
         "end_s": float(end_s),
         "seconds": len(rows) / TICK_HZ,
@@ -117,10 +125,12 @@ def told_by_data(
         "rows": len(rows),
         "rows_known": int(np.isfinite(rows.weights).all(axis=1).sum()),
         **_opening(segments),
-        **_statistics("weights", rows.weights),
-        **_statistics("accel", rows.accel_m_s2.reshape(len(rows), -1)),
-        **_statistics("gyro", rows.gyro_rad_s.reshape(len(rows), -1)),
     }
+    if statistics:
+        found |= _statistics("weights", rows.weights)
+        found |= _statistics("accel", rows.accel_m_s2.reshape(len(rows), -1))
+        found |= _statistics("gyro", rows.gyro_rad_s.reshape(len(rows), -1))
+    return found
 
 
 def _rate_hz(samples: Samples) -> float:
@@ -149,13 +159,15 @@ def _opening(segments: list[Any]) -> dict[str, float]:
 def _statistics(name: str, rows: Array) -> dict[str, list[float | None]]:
     """Mean, standard deviation, least and most of each column (T, K) where known."""
     known = np.isfinite(rows)
+    whole = bool(known.all())  # then the same follows without filling holes
     count = known.sum(axis=0)
-    values = np.where(known, rows, 0.0).astype(np.float64)
+    values = (rows if whole else np.where(known, rows, 0.0)).astype(np.float64)
     mean = values.sum(axis=0) / np.maximum(count, 1)
-    spread = np.where(known, values - mean, 0.0)
-    std = np.sqrt((spread**2).sum(axis=0) / np.maximum(count, 1))
-    low = np.where(known, rows, np.inf).min(axis=0, initial=np.inf)
-    high = np.where(known, rows, -np.inf).max(axis=0, initial=-np.inf)
+    values -= mean
+    spread = values if whole else np.where(known, values, 0.0)
+    std = np.sqrt(np.square(spread, out=spread).sum(axis=0) / np.maximum(count, 1))
+    low = (rows if whole else np.where(known, rows, np.inf)).min(axis=0, initial=np.inf)
+    high = (rows if whole else np.where(known, rows, -np.inf)).max(axis=0, initial=-np.inf)
     found = zip(STATISTICS, (mean, std, low, high), strict=True)
     return {
         f"{name}_{statistic}": [

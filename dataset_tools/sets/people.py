@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dataset_tools.annotations.tables import read_marks
 from dataset_tools.manifest import MANIFEST_FILE, Manifest, read_manifest
 from dataset_tools.parquet_files import read_table
 from dataset_tools.sets.edits import FORGOTTEN, Change, Facts, edit
@@ -36,6 +37,7 @@ def rename(manifest: Manifest, facts: Sequence[Facts], old: str, new: str) -> Ch
         "rename-subject",
         {"new": new},
         facts=changed,
+        raters={old: new},
         subjects=subjects,
         told=lambda arguments: replaced(arguments, old, new),
         notes=(note,),
@@ -78,18 +80,18 @@ def forget(folder: Path, subject: str) -> Forgotten:
         DataError: a trace is left, which is a bug of ours; it is told.
     """
     theirs = _theirs(folder, subject)
-    if not theirs:
+    if not any(_has(version, subject) for version in versions(folder)):
         raise ConfigError(f"no version of {folder} has a subject {subject!r}")
-    newest = versions(folder)[-1]
     edited = None
-    if subject in {row["subject"] for row in read_facts(newest, read_manifest(newest))}:
+    if _has(versions(folder)[-1], subject):
         edited = edit(folder, lambda _, facts: _without(facts, subject)).version
     with next_version(folder) as staging:  # holds others off while versions go
         shutil.rmtree(staging.path)
-        gone = [v for v in versions(folder) if _has(v, subject)]
+        hashes = {sha256 for _, sha256 in theirs}
+        # Also those in which their takes stand under a name that was changed since.
+        gone = [v for v in versions(folder) if _has(v, subject) or _holds(v, hashes)]
         for version in gone:
             _remove(version)
-        hashes = {sha256 for _, sha256 in theirs}
         searched = leave_no_trace(folder, subject, {number for number, _ in theirs}, hashes)
     return Forgotten(edited, len(theirs), tuple(v.name for v in gone), searched)
 
@@ -107,13 +109,25 @@ def _theirs(folder: Path, subject: str) -> set[tuple[int, str]]:
 def _has(version: Path, subject: str) -> bool:
     manifest = read_manifest(version)
     people = {row["subject"] for row in read_facts(version, manifest)}
-    return subject in people | manifest.subjects.keys()
+    return subject in people | manifest.subjects.keys() or any(
+        mark.rater == subject
+        for shard in manifest.shards
+        for mark in read_marks(version, shard.name)
+    )
+
+
+def _holds(version: Path, hashes: set[str]) -> bool:
+    return not hashes.isdisjoint(s.data_sha256 for s in read_manifest(version).shards)
 
 
 def _without(facts: Sequence[Facts], subject: str) -> Change:
     removed = frozenset(row["sequence"] for row in facts if row["subject"] == subject)
     return Change(
-        "forget", {}, removed, told=lambda arguments: replaced(arguments, subject, FORGOTTEN)
+        "forget",
+        {},
+        removed,
+        raters={subject: FORGOTTEN},
+        told=lambda arguments: replaced(arguments, subject, FORGOTTEN),
     )
 
 
@@ -149,6 +163,8 @@ def _traces(path: Path, subject: str, numbers: set[int], hashes: set[str]) -> It
     table = read_table(path)
     if numbers & set(table["sequence"].unique().to_pylist()):
         yield "a sequence"
+    if "rater" in table.column_names and subject in table["rater"].unique().to_pylist():
+        yield "its name"
     if "subject" in table.column_names:
         for row in table.to_pylist():
             if row["subject"] == subject or row["person"] == subject:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dataset_tools.manifest import Manifest, Subject
+from capture.consent import consent_problem
+from dataset_tools.manifest import Manifest
 from dataset_tools.sets.findings import Finding, at
 
 Facts = dict[str, Any]
@@ -23,28 +24,16 @@ def consent(manifest: Manifest, facts: Sequence[Facts], today: dt.date) -> Itera
         if all(row["simulated"] for row in rows):
             continue
         told = manifest.subjects.get(name)
-        what = _consent_problem(told, today)
+        what = consent_problem(told, today)
         if what is not None:
             yield Finding(
-                what[0],
+                what.rule,
                 "fail",
                 f"subject {name}, {len(rows)} sequence(s)",
-                what[1],
+                what.text,
                 "ask them, and give subjects.toml to `imusic dataset build`; or "
                 "`imusic dataset forget`",
             )
-
-
-def _consent_problem(told: Subject | None, today: dt.date) -> tuple[str, str] | None:
-    if told is None or not told.consent:
-        return "consent_missing", "nothing says what they agreed to"
-    if told.withdrawn is not None and told.withdrawn <= today:
-        return "consent_withdrawn", f"they took their consent back on {told.withdrawn}"
-    if told.expires is not None and told.expires < today:
-        return "consent_expired", f"their consent ended on {told.expires}"
-    if told.granted is not None and told.granted > today:
-        return "consent_missing", f"their consent begins on {told.granted}"
-    return None
 
 
 def licences(manifest: Manifest, facts: Sequence[Facts]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""One sequence of a data set as four Parquet files, and back."""
+"""One sequence of a data set as four Parquet files, or five with tracks, and back."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES
+from dataset_tools.annotations.marks import Mark
+from dataset_tools.annotations.tables import TRACKS, marks_table, read_marks
 from dataset_tools.manifest import KINDS, Shard
 from dataset_tools.parquet_files import arrow, lists, matrix, read_table, write_table
 from dataset_tools.sets.facts import schema
@@ -21,7 +23,7 @@ ROWS_TOGETHER, SAMPLES_TOGETHER = 3_600, 12_000
 class Sequence:
     """A sequence in memory: samples and faces as they came, rows at 60 Hz, and facts of it.
 
-    first_tick: of the rows; 0 but where the beginning was cut off.
+    first_tick: of the rows; 0 but where the beginning was cut off. marks: what was said of it.
     """
 
     samples: Samples
@@ -29,6 +31,7 @@ class Sequence:
     rows: Rows
     facts: dict[str, Any]
     first_tick: int = 0
+    marks: tuple[Mark, ...] = ()
 
     @property
     def number(self) -> int:
@@ -42,18 +45,20 @@ def shard_name(number: int) -> str:
 
 
 def write_sequence(folder: Path, sequence: Sequence, key: str, data_sha256: str) -> Shard:
-    """Write the four files of a sequence, each whole or not at all."""
+    """Write the files of a sequence, each whole or not at all."""
     slots = sequence.rows.accel_m_s2.shape[1]
-    tables = {
+    tables: dict[str, tuple[Any, int | None]] = {
         "shards": (_row_table(sequence, slots), ROWS_TOGETHER),
         "sequences": (facts_table([sequence.facts], slots), None),
         "native": (_sample_table(sequence, slots), SAMPLES_TOGETHER),
         "faces": (_face_table(sequence), ROWS_TOGETHER),
     }
+    if sequence.marks:
+        tables[TRACKS] = (marks_table(sequence.number, sequence.marks), None)
     name = shard_name(sequence.number)
     hashes = tuple(
         write_table(tables[kind][0], folder / kind / f"{name}.parquet", tables[kind][1])
-        for kind in KINDS
+        for kind in KINDS[: len(tables)]
     )
     rows = len(sequence.rows)
     return Shard(name, 1, rows, sequence.facts["seconds"], hashes, key, data_sha256)
@@ -69,9 +74,8 @@ def read_sequence(folder: Path, name: str, slots: int) -> Sequence:
     """Read one sequence back. Raises DataError where a file is missing or damaged."""
     facts = read_table(folder / "sequences" / f"{name}.parquet").to_pylist()[0]
     rows, first_tick = read_rows(folder, name, slots)
-    return Sequence(
-        read_samples(folder, name, slots), read_faces(folder, name), rows, facts, first_tick
-    )
+    samples, faces = read_samples(folder, name, slots), read_faces(folder, name)
+    return Sequence(samples, faces, rows, facts, first_tick, read_marks(folder, name))
 
 
 def read_rows(folder: Path, name: str, slots: int) -> tuple[Rows, int]:

@@ -115,7 +115,7 @@ def next_version(folder: Path) -> Iterator[Staging]:
     if (folder / MANIFEST_FILE).is_file():
         raise ConfigError(
             f"{folder} is one whole version, which never changes",
-            "give the folder above it; a synthetic set becomes one with `imusic dataset merge`",
+            "give the folder above it; of a synthetic set, make another with `imusic synth`",
         )
     if folder.is_file() or (folder.is_dir() and not _is_ours(folder)):
         raise ConfigError(f"{folder} exists and is no data set", "choose another --out")

@@ -8,10 +8,14 @@ from firmware_host.samples import HubEvent
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the device itself is: charge in [0, 1] and °C, NaN where it did not say."""
+    """How the device itself is, NaN where it did not say.
+
+    battery: charge in [0, 1]. rssi_dbm: how well its radio hears, the nearer to 0 the better.
+    """
 
     battery: float = math.nan
     temperature_c: float = math.nan
+    rssi_dbm: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

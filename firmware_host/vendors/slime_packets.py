@@ -80,6 +80,13 @@ class Temperature:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """How well the tracker hears its access point, in dBm."""
+
+    dbm: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pong:
     """The answer to the ping of this number."""
 
@@ -112,6 +119,7 @@ Packet = (
     | SensorInfo
     | Battery
     | Temperature
+    | Signal
     | Pong
     | Features
     | Other
@@ -182,6 +190,8 @@ def _read(kind: int, payload: bytes) -> list[Packet]:
             return [Battery(struct.unpack_from(">f", payload, at)[0])]
         case 15:
             return [SensorInfo(payload[0], payload[1])]
+        case 19:
+            return [Signal(struct.unpack_from(">b", payload, 1)[0])]
         case 20:
             return [Temperature(payload[0], struct.unpack_from(">f", payload, 1)[0])]
         case 22:

@@ -47,6 +47,7 @@ from firmware_host.vendors.slime_packets import (
     Pong,
     Rotation,
     SensorInfo,
+    Signal,
     Temperature,
     decode_datagram,
 )
@@ -175,6 +176,8 @@ class SlimeTracker:
                 events.append(Health(battery=min(max(packet.level, 0.0), 1.0)))
             case Temperature() if math.isfinite(packet.celsius):
                 events.append(Health(temperature_c=packet.celsius))
+            case Signal():
+                events.append(Health(rssi_dbm=packet.dbm))
             case Pong() if packet.number in self._pings:
                 events.append(LinkDelay(time_ns - self._pings.pop(packet.number)))
             case Features():

@@ -12,7 +12,7 @@ from rich.console import Console
 from firmware_host import cli, devices
 from firmware_host.samples import HubInfo
 from firmware_host.slot_health import StreamWatch
-from firmware_host.transports.base import open_transport
+from firmware_host.slot_table import Screen, hub_table
 from imusic.cli import main
 
 list_ports = pytest.importorskip("serial.tools.list_ports")
@@ -134,7 +134,7 @@ def test_the_table_shows_names_as_they_are_and_lets_none_steer_the_terminal():
     watch = StreamWatch()
     watch.take(HubInfo("[red]hub\x1b[2J", "f", 1, 200.0, 80.0, 17.0, ("[/]brow", "chin\a")))
     console = Console(width=100, file=io.StringIO(), color_system=None)
-    console.print(cli.slot_table(watch, open_transport("tcp:127.0.0.1:9"), 1))
+    console.print(hub_table(watch, "tcp:127.0.0.1:9", "0 samples", 1, Screen(100, 40)))
     shown = console.file.getvalue()
     assert "[red]hub?[2J at tcp:127.0.0.1:9" in shown
     assert "[/]brow" in shown

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from firmware_host.boards import advertised_looks_like, printable, usb_looks_like
 from firmware_host.samples import Duplicate, Gap, Garbage, HubInfo, ImuBlock
 from firmware_host.slot_health import StreamWatch
+from firmware_host.slot_table import told_health
+from firmware_host.vendors.events import Health
 
 SLOTS = ("brow", "cheek", "chin")
 INFO = HubInfo("hub", "f", 1, 200.0, 80.0, 17.0, SLOTS)
@@ -101,6 +103,14 @@ def test_losses_are_added_up():
         watch.take(event)
     counts = watch.counts
     assert (counts.samples, counts.lost, counts.garbage_bytes, counts.duplicates) == (8, 5, 7, 1)
+
+
+def test_battery_and_radio_are_what_was_told_last():
+    watch, _ = played(readings(8))
+    for told in (Health(battery=0.5), Health(rssi_dbm=-70.0), Health(temperature_c=30.0)):
+        watch.take(told)
+    assert told_health(watch.counts) == ["battery 50 %", "radio -70 dBm"]
+    assert told_health(StreamWatch().counts) == []
 
 
 def test_before_the_first_word_of_the_hub_nothing_is_said():

@@ -18,9 +18,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import zmq
 
 from capture.blendshapes import INDEX
+from capture.control_socket import ask
 from capture.meters import DeviceStatus
 from capture.operating import Command, Verb
 from capture.phone_faces import PhoneFace
@@ -30,6 +30,7 @@ from capture.record_options import Control
 from capture.record_status import Notice, RecordStatus
 from capture.recorder import State
 from capture.wire import decode
+from capture.wire_control import ControlRequest
 from capture.wire_record import RECORD_TOPIC, decode_record
 from firmware_host.layout import FACE_12
 from firmware_host.rig import HubConfig, Rig
@@ -59,7 +60,10 @@ class Recording:
         while not self._is_over.wait(1 / 60):
             if self.face_moves:
                 self.link.face(PhoneFace(time.monotonic_ns(), count, weights))
-            self.obeyed += self.control.take()
+            for command in self.control.take():
+                self.obeyed.append(command)
+                if command.answer is not None:
+                    command.answer("")
             if count % 15 == 0:
                 self.link.status(self._status(time.monotonic() - began))
             count += 1
@@ -111,20 +115,14 @@ def test_what_the_phone_sees_is_published(recording):
     assert message.tracked
 
 
-def ask(address: str, line: str) -> bytes:
-    with zmq.Context() as context, context.socket(zmq.REQ) as asking:
-        asking.set(zmq.LINGER, 0)
-        asking.set(zmq.RCVTIMEO, 10_000)
-        asking.connect(address)
-        asking.send(line.encode())
-        return asking.recv()
+def asked(address: str, verb: str, label: str = "") -> bool:
+    return ask(address, ControlRequest(verb=verb, label=label), 10.0).ok
 
 
-def test_lines_are_obeyed_and_others_are_refused(recording):
+def test_what_is_asked_is_obeyed(recording):
     control = recording.link.addresses[2]
-    assert ask(control, "mark scene two") == b"ok"
-    assert ask(control, "fly") == b"not understood"
-    assert ask(control, "stop") == b"ok"
+    assert asked(control, "mark", "scene  two")
+    assert asked(control, "stop")
     deadline = time.monotonic() + 10
     while len(recording.obeyed) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -279,7 +277,7 @@ def test_a_console_that_is_frozen_slows_nobody(recording):
             heard = [decode(message) for message in islice(stream, 400)]
             first, last = heard[0], heard[-1]
             assert last.sequence - first.sequence == 399  # none was lost on the way to others
-            assert ask(recording.link.addresses[2], "mark still here") == b"ok"
+            assert asked(recording.link.addresses[2], "mark", "still here")
         finally:
             os.kill(console.pid, signal.SIGCONT)
 

@@ -16,13 +16,12 @@ from capture.arkit_source import LiveLinkSender
 from capture.daemon import record
 from capture.livelink import packet_at
 from capture.operating import Command, Verb
-from capture.phone_session import PHONE_CSV
 from capture.record_options import Control, RecordOptions
 from capture.recorder import State
 from capture.recording import read_recording
 from capture.recover import Outcome, recover
 from capture.simulated_remote import SimulatedRemote
-from capture.take import DATA_FILE, read_take
+from capture.take import DATA_FILE, PHONE_CSV, read_take
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError, TransportError
 from firmware_host.layout import FACE_12

@@ -9,6 +9,7 @@ from nicegui import app, ui
 from nicegui.element import Element
 from nicegui.elements.scene import Scene  # registers three.js, which our head imports
 
+from capture.wire_control import ControlVerb
 from viz.web.facts import Facts, Light, of_live, of_record
 from viz.web.sockets import Latest, Sockets
 
@@ -24,6 +25,12 @@ body { background: #eef1f4; color: #3a424c; font-family: Rubik, Inter, Arial, sa
 .remedy { font-size: 14px; color: #d55e00; }
 .name { font-weight: 600; }
 """
+
+_BUTTONS: tuple[tuple[ControlVerb, str], ...] = (
+    ("start", "Start"),
+    ("stop", "Stop"),
+    ("mark", "Mark"),
+)
 
 assert Scene is not None
 
@@ -151,17 +158,14 @@ class _Top:
         self._disk = ui.label().classes("small")
         self._trouble = ui.column().style("gap:2px;margin-top:8px")
         self._said: tuple[str, ...] | None = None
-        self._buttons = {}
+        self._buttons: dict[ControlVerb, ui.button] = {}
         if sockets.can_control:
             with ui.row().style("gap:10px;margin-top:16px"):
-                self._buttons = {
-                    line: self._button(words, line)
-                    for line, words in (("start", "Start"), ("stop", "Stop"), ("mark", "Mark"))
-                }
+                self._buttons = {verb: self._button(words, verb) for verb, words in _BUTTONS}
 
-    def _button(self, words: str, line: str) -> ui.button:
+    def _button(self, words: str, verb: ControlVerb) -> ui.button:
         async def press() -> None:
-            if trouble := await self._sockets.say(line):
+            if trouble := await self._sockets.say(verb):
                 ui.notify(trouble, type="negative")
 
         return ui.button(words, on_click=press).props("unelevated no-caps rounded color=primary")
@@ -177,9 +181,10 @@ class _Top:
             with self._trouble:
                 for words in facts.trouble:
                     ui.label(words).classes("remedy")
-        may = {"start": facts.may_start, "stop": facts.may_stop, "mark": facts.may_mark}
-        for line, button in self._buttons.items():
-            button.set_enabled(may[line])
+        may = (facts.may_start, facts.may_stop, facts.may_mark)
+        for (verb, _), allowed in zip(_BUTTONS, may, strict=True):
+            if verb in self._buttons:
+                self._buttons[verb].set_enabled(allowed)
 
 
 class _Shown:

@@ -10,11 +10,12 @@ import zmq
 import zmq.asyncio
 
 from capture.wire import TOPIC, decode, frame_from_message
+from capture.wire_control import ControlRequest, ControlVerb, decode_reply, encode_control
 from capture.wire_record import RECORD_TOPIC, RecordMessage, decode_record
 from capture.wire_status import STATUS_TOPIC, StatusMessage, decode_status
 from firmware_host.errors import ConfigError, ProtocolError
 
-ANSWER_S = 2.0
+ANSWER_S = 5.0
 _UPRIGHT = np.array([1, 0, 0, 0], np.float32)
 
 
@@ -102,17 +103,19 @@ class Sockets:
             while True:
                 latest.take(await socket.recv(), time.monotonic())
 
-    async def say(self, line: str) -> str:
-        """Tell the recording one line; "" where it obeys, else why not."""
+    async def say(self, verb: ControlVerb, label: str = "") -> str:
+        """Tell the recording what to do; "" where it obeys, else why not."""
         with self._context.socket(zmq.REQ) as socket:
             socket.set(zmq.LINGER, 0)
             socket.connect(self._control)
-            await socket.send(line.encode())
+            await socket.send(encode_control(ControlRequest(verb=verb, label=label)))
             try:
-                answer: bytes = await asyncio.wait_for(socket.recv(), ANSWER_S)
+                answer = decode_reply(await asyncio.wait_for(socket.recv(), ANSWER_S))
             except TimeoutError:
                 return "the recording does not answer"
-        return "" if answer == b"ok" else answer.decode("utf-8", "replace")
+            except ProtocolError as error:
+                return str(error)
+        return "" if answer.ok else answer.error
 
     def close(self) -> None:
         """Leave all."""

@@ -1,5 +1,6 @@
 """`imusic dataset build`: whole versions, the same bytes, nothing built twice."""
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from capture.consent import Subject
 from capture.recording import read_recording
 from capture.take import read_take, write_take
 from dataset_tools.executors import Here, Processes, Ray
@@ -203,6 +205,29 @@ def test_subjects_are_told_and_asked_for_their_dates(make_take, tmp_path, capsys
     people.write_text("[subjects.anna]\nconsents = []\n")
     assert main([*command, "--subjects", str(people)]) == 2
     assert "consents" in capsys.readouterr().err
+
+
+def test_takes_say_themselves_what_people_agreed_to(make_take, tmp_path):
+    anna = Subject(consent=("training",), licence="CC-BY-4.0")
+    back = Subject(consent=("training",), withdrawn=dt.date(2026, 1, 1))
+    folders = []
+    for number, (who, consent) in enumerate({"anna": anna, "ben": back}.items(), 1):
+        folder = make_take(who, number, subject=who)
+        real = msgspec.structs.replace(read_take(folder), simulated=False, consent=consent)
+        write_take(real, folder)
+        folders.append(folder)
+    built = build(folders, tmp_path / "set", here)
+    assert "ben: left out, they took their consent back on 2026-01-01" in built.notes[0]
+    assert read_manifest(built.version).subjects == {"anna": anna}
+    assert {row["take"] for row in read_facts(built.version, read_manifest(built.version))} == {
+        "anna"
+    }
+    later = {"anna": msgspec.structs.replace(anna, withdrawn=dt.date(2026, 2, 1))}
+    again = build(folders[:1], tmp_path / "set", here, later)
+    assert "forget SET anna" in again.notes[0]
+    assert read_manifest(again.version).subjects == later  # the check fails on it from now on
+    with pytest.raises(DataError, match="no take is left to build"):
+        build(folders[1:], tmp_path / "other", here)
 
 
 def test_sets_of_before_are_read(tmp_path):

@@ -9,19 +9,21 @@ import msgspec
 import numpy as np
 import pytest
 
+from capture.consent import Subject
 from capture.head import standard_head
 from capture.livelink_import import import_livelink
 from dataset_tools.casting import DataConfig
 from dataset_tools.executors import Here
 from dataset_tools.families import HeadFamilies, single_family
-from dataset_tools.manifest import Manifest, Split, Subject
+from dataset_tools.manifest import Manifest, Split, read_manifest, write_manifest
 from dataset_tools.sets.build import build, look_at, sequence_of
 from dataset_tools.sets.check import as_a_whole, check, judge, read_errors
 from dataset_tools.sets.findings import Finding, Seen
 from dataset_tools.sets.fingerprints import fingerprint, same_minutes
 from dataset_tools.sets.sequences import Faces, rows_at_60_hz
 from dataset_tools.sets.versions import version_folder
-from dataset_tools.synth import open_studio
+from dataset_tools.shards import read_shard, write_shard
+from dataset_tools.synth import open_studio, synthesise
 from dataset_tools.synth_plan import SynthPlan, encode_plan
 from dataset_tools.synth_takes import write_takes
 from firmware_host.errors import ConfigError
@@ -252,3 +254,40 @@ def test_real_recordings_of_the_phone_raise_no_false_alarm(data, tmp_path):
     # Nobody's consent is told. Nothing else is wrong with these.
     assert {f.rule for f in checked.findings if f.severity == "fail"} == {"consent_missing"}
     assert {f.rule for f in checked.findings if f.severity == "warn"} == {"licence_missing"}
+
+
+@pytest.fixture(scope="module")
+def virtual(tmp_path_factory) -> Path:
+    """A set as `imusic synth` makes them, without takes."""
+    folder = tmp_path_factory.mktemp("virtual") / "set"
+    data = DataConfig(hours=6 * 20 / 3600, sequence_s=20.0)
+    synthesise(SynthPlan(data=data, wearers=3, seed=5), folder, folder, lambda _: None, 1)
+    return folder
+
+
+def test_a_set_of_virtual_wearers_is_checked_and_summed_up(virtual, tmp_path, capsys):
+    assert main(["dataset", "summary", str(virtual), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    manifest = read_manifest(virtual)
+    assert told["sequences"] == manifest.shards[0].sequences
+    assert told["hours"] == pytest.approx(manifest.seconds / 3600, abs=1e-4)
+    assert told["simulated_share"] == 1
+    assert told["rate_hz"]["median"] == pytest.approx(60, abs=0.01)
+    # A sensor that hangs for two seconds, where nothing hung before.
+    before = check(virtual, here, TODAY)
+    assert before.sequences == told["sequences"]
+    assert "file" not in rules(before.findings)
+    (name,) = [shard.name for shard in manifest.shards]
+    stored = list(read_shard(virtual, name, 12))
+    hung = stored[0].accel_m_s2.copy(), stored[0].gyro_rad_s.copy()
+    for readings in hung:
+        readings[300:420, 4] = readings[300, 4]
+    stored[0] = replace(stored[0], accel_m_s2=hung[0], gyro_rad_s=hung[1])
+    shard = write_shard(tmp_path, name, stored, 12)
+    write_manifest(msgspec.structs.replace(manifest, shards=(shard,)), tmp_path)
+    after = check(tmp_path, here, TODAY)
+    new = set(after.findings) - set(before.findings)
+    assert {(f.rule, f.severity) for f in new} == {("stuck_slot", "fail")}
+    assert "zygomaticus_left, 5.0" in next(iter(new)).where
+    (tmp_path / "shards" / f"{name}.parquet").write_bytes(b"damage")
+    assert rules(check(tmp_path, here, TODAY).findings) == {"file"}

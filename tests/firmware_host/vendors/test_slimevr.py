@@ -227,6 +227,7 @@ def test_state_features_battery_and_temperature():
     assert tracker.receive(packet(12, struct.pack(">f", 0.25), 4), 1) == [Health(battery=0.25)]
     (health,) = tracker.receive(packet(20, struct.pack(">Bf", 0, 31.5), 5), 1)
     assert health.temperature_c == 31.5
+    assert tracker.receive(packet(19, b"\xff\xc3", 6), 1) == [Health(rssi_dbm=-61)]
 
 
 @given(st.lists(st.binary(max_size=200), max_size=10))

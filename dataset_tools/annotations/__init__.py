@@ -1,0 +1,1 @@
+"""What people, or rules, say of a sequence over time: tracks by several raters."""
