@@ -194,6 +194,12 @@ def perceived(features: Floats, sites: int) -> Perceived:
     )
 
 
+def heard_share(features: Floats, sites: int) -> Array:
+    """(T,) share of the face's sensors that were heard."""
+    flags = features[:, sites * PER_SLOT : sites * (PER_SLOT + 1)]
+    return np.asarray((flags > 0).mean(axis=1), float)
+
+
 def leaky_angles(features: Floats, sites: int) -> Array:
     """(T, R, 3) rad by which each patch turned of late, of feature rows (T, F)."""
     per_slot = np.asarray(features, float)[:, : sites * PER_SLOT]

@@ -23,7 +23,7 @@ from firmware_host.samples import Floats, ImuBlock
 from firmware_host.sensor_profile import Correction
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
-from model.features import HISTORY_ROWS, RunningFeatures, features
+from model.features import HISTORY_ROWS, RunningFeatures, features, heard_share
 from model.head import HeadRotation
 from model.kalman import RunningFilter, WeightFilter
 from model.wearer import Wearer
@@ -147,6 +147,7 @@ class Predictor:
         self._driven_ns = 0  # arrival of the newest block that is in the face
         self._last_heard_tick: int | None = None
         self._change = np.zeros(len(ARKIT_NAMES), np.float32)
+        self._deviation: Floats | None = None
         self._learnt: OpeningFeatures | None = None
         self._opening_rows: tuple[Array, Array | None] | None = None
         self._bias: BiasFollower | None = None
@@ -238,7 +239,12 @@ class Predictor:
             confidence = self._drive(tick, rows, self._features)
         weights = np.clip(self._rest_weights + self._change, 0.0, 1.0)
         return BlendshapeFrame(
-            time_ns, weights.astype(np.float32), head.astype(np.float32), confidence > 0, confidence
+            time_ns,
+            weights.astype(np.float32),
+            head.astype(np.float32),
+            confidence > 0,
+            confidence,
+            spread=self._deviation if confidence > 0 else None,
         )
 
     def _rows_wanted(self, tick: int) -> int:
@@ -272,6 +278,11 @@ class Predictor:
         seen = running.advance(tick, rows[max(0, len(rows) - wanted) :])
         inputs = np.concatenate((seen, self._filter.advance(tick, seen)), axis=1)
         self._change = self._sample(tick, inputs[None])[0, -1] * self._checkpoint.target_scale
+        spread = self._checkpoint.spread
+        if spread is not None:
+            heard = heard_share(seen[-1:], len(self._layout.face_indices))
+            row = inputs[-1:, seen.shape[1] :]
+            self._deviation = spread.deviation(self._change[None], row, heard)[0]
 
     def _sample(self, tick: int, inputs: Floats) -> Floats:
         """DDIM from this tick's noise: every row keeps its own noise as the window slides."""
