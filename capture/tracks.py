@@ -1,6 +1,6 @@
 """Faces over time, read from whatever holds them: predictions, Live Link CSVs, takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Track:
 
     time_s: (T,) increasing. weights: (T, 52) canonical order, finite; held where not tracked.
     quats: (T, 4) wxyz world from head, or None where unknown. tracked: (T,), None where always.
+    spread: (T, 52) standard deviation of the truth about the weights, None where nobody states it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Track:
     weights: Floats
     quats: Floats | None = None
     tracked: Flags | None = None
+    spread: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -60,14 +62,19 @@ _FACE_KEYS = ("names", "time_s", "weights")
 
 
 def _from_npz(path: Path) -> Track:
-    arrays = read_npz(path, (*_FACE_KEYS, "quat_world_from_head", "tracked"))
+    arrays = read_npz(path, (*_FACE_KEYS, "quat_world_from_head", "tracked", "spread"))
     time_s, weights = faces_of(path, arrays, _FACE_KEYS)
     tracked, quats = arrays.get("tracked"), arrays.get("quat_world_from_head")
     if tracked is not None:
         _expect(path, "tracked", tracked, (len(time_s),), "b")
     if quats is not None:
         _expect(path, "quat_world_from_head", quats, (len(time_s), 4))
-    return make_track(path.stem, time_s, weights, quats, tracked, str(path))
+    track = make_track(path.stem, time_s, weights, quats, tracked, str(path))
+    spread = arrays.get("spread")
+    if spread is None or tuple(map(str, arrays["names"])) != ARKIT_NAMES:
+        return track
+    _expect(path, "spread", spread, weights.shape)
+    return replace(track, spread=np.asarray(np.nan_to_num(spread), np.float32))
 
 
 def _expect(
@@ -145,9 +152,8 @@ def _whole_quats(quats: Floats) -> Floats | None:
 
 def resample(track: Track, time_s: Times) -> Track:
     """The track at other times: linear between rows, held before the first and after the last."""
-    weights = np.empty((len(time_s), len(ARKIT_NAMES)), np.float32)
-    for shape in range(weights.shape[1]):
-        weights[:, shape] = np.interp(time_s, track.time_s, track.weights[:, shape])
+    weights = _between(track, track.weights, time_s)
+    spread = None if track.spread is None else _between(track, track.spread, time_s)
     quats, tracked = None, None
     if track.quats is not None:
         smooth = unwrap(track.quats.astype(float))
@@ -156,7 +162,15 @@ def resample(track: Track, time_s: Times) -> Track:
     if track.tracked is not None:
         row = np.searchsorted(track.time_s, time_s, side="right") - 1
         tracked = track.tracked[np.clip(row, 0, None)]
-    return Track(track.name, time_s, weights, quats, tracked)
+    return Track(track.name, time_s, weights, quats, tracked, spread)
+
+
+def _between(track: Track, rows: Floats, time_s: Times) -> Floats:
+    """(T, 52) rows of a track at other times."""
+    out = np.empty((len(time_s), rows.shape[1]), np.float32)
+    for shape in range(rows.shape[1]):
+        out[:, shape] = np.interp(time_s, track.time_s, rows[:, shape])
+    return out
 
 
 def facing_camera(quats: Floats) -> Floats:

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 WIDE, LEFT, RIGHT, HEAD = 900, 150, 24, 62
 COMPARE_HZ = 60.0
+_Z90 = 1.645  # standard deviations to either side that hold 90 % of a normal distribution
 _STILL_STD = 0.02  # as `docs/sensing.md`: less is a shape that does not move in this take
 
 
@@ -77,7 +78,8 @@ def curves_page(
     weights: Sequence[Array],
     captions: Sequence[str],
     shapes: Sequence[str],
-    spread: bool = False,
+    together: bool = False,
+    spreads: Sequence[Array | None] = (),
 ) -> Page:
     """Curves of some shapes over time: the truth grey, the others in colour.
 
@@ -86,12 +88,14 @@ def curves_page(
         weights: (T, 52) each; the first is the truth.
         captions: their names.
         shapes: which, one row each.
-        spread: the others are drawn as one: their mean, and a band from the lowest to the highest.
+        together: the others are drawn as one: their mean, and a band from lowest to highest.
+        spreads: (T, 52) what each states of its own standard deviation, None where nothing; where
+            something, a band that should hold 90 % of the truth is drawn around its curve.
     """
-    band: tuple[Array, Array] | None = None
-    if spread and len(weights) > 2:
+    bands = [_band(*pair) for pair in zip(weights, spreads or [None] * len(weights), strict=True)]
+    if together and len(weights) > 2:
         others = np.stack(weights[1:])
-        band = others.min(axis=0), others.max(axis=0)
+        bands = [None, (others.min(axis=0), others.max(axis=0))]
         weights = [weights[0], others.mean(axis=0)]
         captions = [captions[0], f"mean and range of {len(others)}"]
     row, gap = 64, 14
@@ -101,24 +105,43 @@ def curves_page(
     errors = [compare(weights[0], other) for other in weights[1:]]
     for number, shape in enumerate(shapes):
         column = INDEX[shape]
-        drawn = [values[:, column] for values in (*weights, *(band or ()))]
+        edges = [edge for band in bands if band is not None for edge in band]
+        drawn = [values[:, column] for values in (*weights, *edges)]
         limits = around(*drawn, margin=0.08)
         limits = min(limits[0], 0.0), max(limits[1], 0.2)
         axes = Axes(page, LEFT, HEAD + number * (row + gap), WIDE - LEFT - RIGHT, row, span, limits)
         is_last = number == len(shapes) - 1
         axes.x_axis("s" if is_last else "", 10, labels=is_last)
         axes.y_axis("", 3)
-        if band is not None:
-            axes.band(time_s, band[0][:, column], band[1][:, column], SERIES[0])
+        for band, ink in zip(bands, inks, strict=True):
+            if band is not None:
+                axes.band(time_s, band[0][:, column], band[1][:, column], ink)
         for values, ink in zip(weights, inks, strict=True):
             axes.curve(time_s, values[:, column], ink, 1.8 if ink == TRUTH else 1.3)
         axes.frame()
         said = "  ".join(f"r {one.correlation[column]:.2f}" for one in errors)
         page.add(Text(LEFT - 34, axes.top + row / 2, shape, SMALL + 1, INK, "end"))
         page.add(Text(LEFT - 34, axes.top + row / 2 + 14, said, SMALL, FAINT, "end"))
-    title(page, f"{captions[0]} and {_listed(captions[1:])}" if len(captions) > 1 else captions[0])
+    words = f"{captions[0]} and {_listed(captions[1:])}" if len(captions) > 1 else captions[0]
+    stated = any(values is not None for values in spreads) and not together
+    title(page, words, "bands: where 90 % of the truth should be" if stated else "")
     legend(page, WIDE - RIGHT, 24, list(zip(captions, inks, strict=True)))
     return page
+
+
+def _band(weights: Array, spread: Array | None) -> tuple[Array, Array] | None:
+    """Lowest and highest of an interval of 90 % around weights, within what weights can be."""
+    if spread is None or not np.nan_to_num(spread).any():
+        return None
+    return np.clip(weights - _Z90 * spread, 0.0, 1.0), np.clip(weights + _Z90 * spread, 0.0, 1.0)
+
+
+def spreads_on(tracks: Sequence[Track], time_s: Array) -> list[Array | None]:
+    """(T, 52) what tracks state of their own deviation at these times; None where nothing."""
+    return [
+        None if track.spread is None else np.asarray(resample(track, time_s).spread, np.float64)
+        for track in tracks
+    ]
 
 
 def _listed(names: Sequence[str]) -> str:

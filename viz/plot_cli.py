@@ -128,26 +128,33 @@ def curves(
     caption: Captions = None,
     start: Start = None,
     seconds: Seconds = None,
-    spread: Annotated[
-        bool, typer.Option("--spread", help="Predictions as their mean and a band around it.")
+    together: Annotated[
+        bool, typer.Option("--together", help="Predictions as one: their mean and range.")
     ] = False,
     force: Force = False,
 ) -> None:
-    """Blendshapes over time, truth against predictions.
+    """Blendshapes over time, truth against predictions, with the band that these state.
 
     Example: imusic plot curves takes/take-001 face.npz --seconds 20 --out curves.svg
     """
-    from viz.face_figures import curves_page, most_active, on_one_grid, shapes_named
+    from viz.face_figures import (
+        curves_page,
+        most_active,
+        on_one_grid,
+        shapes_named,
+        spreads_on,
+    )
     from viz.film import common_stretch
 
     check_out(out, SUFFIXES, force)
     wanted = shapes_named(shape or [])
     tracks, captions = _tracks([truth, *other], caption)
     time_s, weights = on_one_grid(tracks, common_stretch(tracks, start, seconds))
-    if spread and len(other) < 2:
-        raise ConfigError("--spread needs two predictions or more", "or leave it out")
+    if together and len(other) < 2:
+        raise ConfigError("--together needs two predictions or more", "or leave it out")
     shapes = wanted or most_active(weights[0], count)
-    page = curves_page(time_s, weights, captions, shapes, spread)
+    spreads = spreads_on(tracks, time_s)
+    page = curves_page(time_s, weights, captions, shapes, together, spreads)
     _write(page, out)
 
 

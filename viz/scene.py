@@ -249,7 +249,7 @@ def _to_the_22nd(values: Floats) -> Floats:
     two = values * values
     four = two * two
     eight = four * four
-    return eight * eight * four * two
+    return np.asarray(eight * eight * four * two)
 
 
 def caption_strip(captions: Sequence[str], size: int, height: int) -> Image:

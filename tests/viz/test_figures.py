@@ -10,11 +10,12 @@ from capture.blendshapes import ARKIT_NAMES, INDEX
 from capture.importers import import_samples
 from capture.recording import read_recording
 from capture.sync import align
+from capture.tracks import read_track
 from firmware_host.layout import FACE_12
 from imusic.cli import main
 from viz.activation_figures import activations_page, confusion
 from viz.axes import SERIES, TROUBLE, TRUTH
-from viz.face_figures import compare, curves_page, errors_page, most_active
+from viz.face_figures import compare, curves_page, errors_page, most_active, spreads_on
 from viz.page import Area, Line, Rect, Text
 from viz.signal_figures import allan_page, spectrum
 from viz.take_figures import (
@@ -262,8 +263,29 @@ def test_what_is_taken_for_something_else_stands_beside_the_diagonal():
 def test_a_spread_is_a_band_around_the_mean():
     time_s, truth = np.arange(100) / 60, np.zeros((100, 52))
     others = [np.full((100, 52), value) for value in (0.2, 0.6)]
-    page = curves_page(time_s, [truth, *others], ["truth", "a", "b"], ["jawOpen"], spread=True)
+    page = curves_page(time_s, [truth, *others], ["truth", "a", "b"], ["jawOpen"], together=True)
     band = next(mark for mark in page.marks if isinstance(mark, Area))
     middle = next(m for m in page.marks if isinstance(m, Line) and m.ink == SERIES[0])
     assert band.points[:, 1].min() < middle.points[0, 1] < band.points[:, 1].max()
     assert "mean and range of 2" in texts(page)
+
+
+def test_what_a_prediction_states_of_its_own_error_is_a_band_around_it(take, tmp_path):
+    path, out = tmp_path / "face.npz", tmp_path / "curves.svg"
+    time_s, weights = np.arange(200) / 60, np.full((200, 52), 0.5, np.float32)
+    spread = np.full((200, 52), 0.1, np.float32)
+    np.savez(path, names=np.array(ARKIT_NAMES), time_s=time_s, weights=weights, spread=spread)
+    track = read_track(path)
+    at = np.array([0.5, 1.0])
+    found = spreads_on([track], at)[0]
+    assert found == pytest.approx(0.1)
+    page = curves_page(
+        at, [np.full((2, 52), 0.5)] * 2, ["a", "b"], ["jawOpen"], False, [None, found]
+    )
+    band = next(mark for mark in page.marks if isinstance(mark, Area))
+    curve = next(m for m in page.marks if isinstance(m, Line) and m.ink == SERIES[0])
+    middle = (band.points[:, 1].min() + band.points[:, 1].max()) / 2
+    assert middle == pytest.approx(curve.points[0, 1])
+    assert "bands: where 90 % of the truth should be" in texts(page)
+    assert main(["plot", "curves", str(take), str(path), "--out", str(out)]) == 0
+    assert "fill-opacity" in out.read_text("utf-8")
