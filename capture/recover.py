@@ -35,6 +35,7 @@ from capture.provenance import file_sha256
 from capture.rebuild import rebuilt_take
 from capture.take import (
     DATA_FILE,
+    PLOT_FILE,
     SYNC_FILE,
     TAKE_FILE,
     Take,
@@ -187,7 +188,8 @@ def _recover(folder: Path) -> RecoveryReport:
     saved = _check(part, take, tally)
     path.replace(_unused(path))
     part.replace(path)
-    (folder / SYNC_FILE).unlink(missing_ok=True)
+    for name in (SYNC_FILE, PLOT_FILE):  # they told of what was there before
+        (folder / name).unlink(missing_ok=True)
     _mark(folder, take, saved)
     return _report(folder, tally)
 

@@ -21,7 +21,7 @@ from firmware_host.sensor_profile import Correction
 
 TAKE_FILE = "take.toml"
 DATA_FILE = "data.mcap"
-SYNC_FILE = "sync.json"
+SYNC_FILE, PLOT_FILE = "sync.json", "sync.svg"
 PHONE_CSV = "livelink.csv"  # what the phone recorded itself
 KEPT_FILES = (PHONE_CSV,)
 

@@ -56,7 +56,7 @@ VERBS: dict[str, Verb] = {
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),
     "verify": Verb("capture.keeping_cli", "Record", "Tell whether takes are as they ended."),
     "offload": Verb("capture.keeping_cli", "Record", "Copy takes to another disk, and prove it."),
-    "align": Verb("capture.cli", "Record", "Map all clocks of a take to one timeline."),
+    "align": Verb("viz.align_cli", "Record", "Map all clocks of a take to one timeline."),
     "import": Verb("capture.cli", "Record", "Make takes from recordings made elsewhere."),
     "consent": Verb("capture.consent_cli", "Record", "What people in takes agreed to."),
     "pseudonym": Verb("capture.consent_cli", "Record", "Give a person a name that says nothing."),

@@ -153,6 +153,7 @@ def build(
         if before and before.splits:
             notes = (*notes, "the splits of the version before do not hold any more: split again")
         manifest = _manifest(staging, before, layout, sorted([*kept, *made], key=_name), people)
+        notes = (*notes, *_doubts(staging.path, manifest))
         again = sum(t.number in changed for t in tasks)
         edit = Edit(verb="build", parent=manifest.parent, added=len(tasks) - again, changed=again)
         manifest = msgspec.structs.replace(
@@ -360,6 +361,15 @@ def _manifest(
         splits=(),
         parent=staging.parent,
     )
+
+
+def _doubts(folder: Path, manifest: Manifest) -> list[str]:
+    """What is to be said of sequences whose clocks were not joined with certainty."""
+    return [
+        f"WARNING: {row['take']}: its sync is {row['sync'].upper()}: `imusic plot sync` shows why"
+        for row in read_facts(folder, manifest)
+        if row["sync"] not in ("", "good")
+    ]
 
 
 def _uses(
