@@ -235,3 +235,39 @@ def export(
     notes = tuple(f"{take}: left out" for take in exported.left_out)
     facts = {"out": str(out), "sequences": exported.sequences, "left_out": list(exported.left_out)}
     tell(facts, f"{out}: {exported.sequences} sequences", as_json, () if as_json else notes)
+
+
+@dataset_app.command()
+def describe(
+    dataset: Set,
+    out: Annotated[Path, typer.Option(help="FILE.jsonl, new.")],
+    seconds: Annotated[
+        float, typer.Option(min=0.5, help="Length of pieces between segments, about.")
+    ] = 4.0,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what nobody agreed to have published.")
+    ] = False,
+    rephrase: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A server with OpenAI's chat protocol, up to /v1."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="What the server calls its model.")] = "",
+    key_file: Annotated[Path | None, typer.Option(help="Holds the server's key.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Describe faces in three parts, as JSONL for training language models, every sentence by rule.
+
+    Example: imusic dataset describe sets/faces --out faces.jsonl
+    """
+    from dataset_tools.annotations.rephrasing import Endpoint, read_key
+    from dataset_tools.sets.instructions import describe_set
+
+    endpoint = None if rephrase is None else Endpoint(rephrase, model, read_key(key_file))
+    with bar("sequences") as done:
+        made = describe_set(dataset, out, seconds, everything, endpoint, done)
+    facts = {"out": str(out), **asdict(made), "left_out": list(made.left_out)}
+    notes = tuple(f"{take}: left out" for take in made.left_out)
+    if made.kept:
+        notes += (f"{made.kept} rephrasings said something else: ours stand",)
+    line = f"{out}: {made.lines} descriptions of {made.sequences} sequences"
+    tell(facts, line, as_json, () if as_json else notes)
