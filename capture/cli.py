@@ -83,6 +83,8 @@ def record(
 
 def _tell_result(result: "RecordResult") -> None:
     """How a recording went. Raises typer.Exit where something was lost for good."""
+    from capture.slips import slip_lines
+
     counts = result.take.counts
     trouble = [f"{counts[key]} {what}" for key, what in _TROUBLES.items() if counts.get(key)]
     typer.echo(
@@ -90,6 +92,8 @@ def _tell_result(result: "RecordResult") -> None:
         f"lost, {counts.get('faces', 0)} faces{''.join(f', {told}' for told in trouble)}; "
         f"ended: {result.reason}"
     )
+    for line in slip_lines(result.folder):
+        typer.echo(f"imusic: {line}", err=True)
     if result.lost:
         why = "disk is nearly full" if result.lost == "disk" else f"{result.lost} was lost"
         typer.echo(f"imusic: the {why}; the take is complete until then", err=True)
@@ -256,8 +260,8 @@ def _row(facts: dict[str, Any]) -> str:
     return (
         f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
         f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
-        f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}"
-    )
+        f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}  {facts['rating']}"
+    ).rstrip()
 
 
 def take_facts(folder: Path) -> dict[str, Any]:

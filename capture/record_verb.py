@@ -14,6 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
+from capture.awake import kept_awake, power_notes
 from capture.operating import KEYS_HINT, START_HINT
 from capture.operator_input import operator_input
 from capture.record_options import Control, RecordOptions
@@ -73,11 +74,13 @@ def record_on_terminal(
         console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
     with (
+        contextlib.ExitStack() as stack,
         operator_input(control.say) as is_heard,
         Screen(show, say, live) as screen,
         console_page(rig, control, console_port, screen.say) as page,
     ):
-        for note in rig_notes(rig):
+        stack.enter_context(kept_awake(lambda line: screen.say(f"imusic: {line}")))
+        for note in (*rig_notes(rig), *power_notes(rig)):
             screen.say(f"imusic: note: {note}")
         keys = _keys(options) if is_heard and console.is_terminal else ""
 

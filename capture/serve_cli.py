@@ -43,6 +43,7 @@ def serve(
     """
     import asyncio
 
+    from capture.awake import kept_awake, power_notes
     from capture.cli import check_missing
     from capture.control_socket import ControlSocket
     from capture.keys import guard_for
@@ -72,8 +73,9 @@ def serve(
             on_face=None if page is None else page.face,
         )
         with ControlSocket(hands, server.facts, address, guard) as socket:
-            _say(f"controlled at {socket.address}", *rig_notes(recorded))
-            asyncio.run(server.run())
+            _say(f"controlled at {socket.address}", *rig_notes(recorded), *power_notes(recorded))
+            with kept_awake(_say):
+                asyncio.run(server.run())
     _say(f"{server.takes} takes")
 
 

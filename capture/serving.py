@@ -18,6 +18,7 @@ from capture.phone_faces import PhoneFace
 from capture.record_options import Control, RecordOptions, set_slate
 from capture.record_status import Notice, RecordResult, RecordStatus
 from capture.signals import signals_set
+from capture.slips import slip_lines
 from capture.wire_control import status_facts
 from firmware_host.errors import ImusicError
 from firmware_host.rig import Rig
@@ -119,6 +120,8 @@ class Server:
             "last_error": "",
         }
         self._say(f"{result.folder}: ended: {result.reason}{lost}")
+        for line in slip_lines(result.folder):
+            self._say(line)
 
     def _obey(self) -> bool:
         """What can be done between takes; whether to arm."""

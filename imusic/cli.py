@@ -55,6 +55,7 @@ VERBS: dict[str, Verb] = {
     "guide": Verb("viz.guide_cli", "Record", "Guide a performer step by step, and record it."),
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),
     "verify": Verb("capture.keeping_cli", "Record", "Tell whether takes are as they ended."),
+    "note": Verb("capture.keeping_cli", "Record", "Rate a take, and add notes to it."),
     "offload": Verb("capture.keeping_cli", "Record", "Copy takes to another disk, and prove it."),
     "align": Verb("viz.align_cli", "Record", "Map all clocks of a take to one timeline."),
     "import": Verb("capture.cli", "Record", "Make takes from recordings made elsewhere."),
