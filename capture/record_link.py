@@ -24,9 +24,12 @@ from capture.record_status import Notice, RecordStatus
 from capture.wire import encode, message_from_frame
 from capture.wire_control import status_facts
 from capture.wire_record import NoticeMessage, encode_record, notice_message, record_message
+from capture.wire_traces import TraceMessage, Tracer, encode_trace
 from firmware_host.clock import NS_PER_S
 from firmware_host.closing import Closing
+from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig
+from firmware_host.samples import HubInfo, ImuBlock
 
 NOTICES = 8
 FACES_EVERY_NS = NS_PER_S // 65  # a screen shows no more, and some phones send twice as many
@@ -48,6 +51,9 @@ class RecordLink(Closing):
         self._newest: RecordStatus | None = None
         self._slots = _slots(rig)
         self._notices: deque[NoticeMessage] = deque(maxlen=NOTICES)
+        names = rig.sensor_layout.names
+        self._tracer, self._names, self._traces = Tracer(names), names, 0
+        self._order = [self._slots[device.name] for device in rig.sources]
         self._sent = self._faces = 0
         self._face_ns = 0
         with contextlib.ExitStack() as closing:
@@ -56,6 +62,20 @@ class RecordLink(Closing):
             asked = closing.enter_context(ControlSocket(control, self._facts))
             self._closing = closing.pop_all()
         self.addresses = (self._status.address, self._face.address, asked.address)
+
+    def event(self, event: RigEvent) -> None:
+        """Publish how sensors move, as often as eyes can follow."""
+        if isinstance(event, HubInfo) and self._rig.hub is not None:
+            self._order[0] = event.slots  # a hub has an order of its own
+        if not isinstance(event, ImuBlock):
+            return
+        self._tracer.take(event, self._order[event.device])
+        rates = self._tracer.due(event.arrival_ns)
+        if rates is not None:
+            now_ns = time.time_ns()
+            message = TraceMessage(self._rig.name, self._traces, now_ns, self._names, rates)
+            self._traces += 1
+            self._status.send(encode_trace(message))
 
     def _facts(self) -> dict[str, Any]:
         return {} if self._newest is None else status_facts(self._newest)

@@ -99,6 +99,7 @@ def record_on_terminal(
                 rig,
                 out,
                 seconds,
+                () if page is None else (page.event,),
                 allow_missing=allow_missing,
                 start_timeout_s=start_timeout_s,
                 on_status=on_status,

@@ -71,6 +71,7 @@ def serve(
             on_status=(lambda _: None) if page is None else page.status,
             on_notice=lambda notice: _say(*notice_lines(notice)),
             on_face=None if page is None else page.face,
+            listeners=() if page is None else (page.event,),
         )
         with ControlSocket(hands, server.facts, address, guard) as socket:
             _say(f"controlled at {socket.address}", *rig_notes(recorded), *power_notes(recorded))

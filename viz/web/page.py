@@ -10,11 +10,13 @@ from nicegui.element import Element
 from nicegui.elements.scene import Scene  # registers three.js, which our head imports
 
 from capture.wire_control import ControlVerb
+from capture.wire_traces import in_slots
 from viz.web.facts import Facts, Light, of_live, of_record
 from viz.web.sockets import Latest, Sockets
 
 REFRESH_S = 0.25
 FACES_URL, HEAD_URL = "/imusic/faces", "/imusic/head.bin"
+TRACES_URL = "/imusic/traces"
 INKS: dict[Light, str] = {"green": "#009e73", "amber": "#e69f00", "red": "#d55e00"}
 SHAPES: dict[Light, str] = {"green": "check_circle", "amber": "warning", "red": "error"}
 _STYLE = """
@@ -26,6 +28,7 @@ body { background: #eef1f4; color: #3a424c; font-family: Rubik, Inter, Arial, sa
 .name { font-weight: 600; }
 """
 
+_TRACES = "flex:1 1 0;min-height:200px;padding:14px 10px 10px"
 _BUTTONS: tuple[tuple[ControlVerb, str], ...] = (
     ("start", "Start"),
     ("stop", "Stop"),
@@ -50,6 +53,14 @@ class LiveHead(Element, component="live_head.js"):
             self.update()
 
 
+class LiveTraces(Element, component="live_traces.js"):
+    """The last ten seconds of every slot, drawn in the browser."""
+
+    def __init__(self, slots: Sequence[str]) -> None:
+        super().__init__()
+        self._props["traces_url"], self._props["slots"] = TRACES_URL, list(slots)
+
+
 class Console:
     """All pages of one console.
 
@@ -72,6 +83,7 @@ class Console:
         app.on_shutdown(self._end)
         app.get(HEAD_URL)(self._head_response)
         app.websocket(FACES_URL)(self._send_faces)
+        app.websocket(TRACES_URL)(self._send_traces)
         ui.page("/")(self._page)
         ui.run(
             host="127.0.0.1",
@@ -110,6 +122,21 @@ class Console:
         except (WebSocketDisconnect, RuntimeError):  # it went away
             return
 
+    async def _send_traces(self, socket: WebSocket) -> None:
+        """As faces: a browser that is slow misses some."""
+        await socket.accept()
+        seen = -1
+        try:
+            while True:
+                if self.latest.traces == seen or self.latest.trace is None:
+                    self.latest.trace_came.clear()
+                    await self.latest.trace_came.wait()
+                seen = self.latest.traces
+                if self.latest.trace is not None:
+                    await socket.send_bytes(in_slots(self.latest.trace, self._slots))
+        except (WebSocketDisconnect, RuntimeError):  # it went away
+            return
+
     def facts(self) -> Facts:
         """What there is to say now."""
         latest, age_s = self.latest, time.monotonic() - self.latest.told_s
@@ -129,9 +156,13 @@ class Console:
                 with ui.element("div").classes("card w-full").style("flex:1;overflow:auto"):
                     ui.label("Sources").classes("small")
                     sources = ui.column().classes("w-full").style("gap:14px;margin-top:10px")
-            with ui.element("div").classes("card").style("flex:1.6 1 0;min-width:320px;padding:0"):
-                head = LiveHead()
-                head.style("height:100%")
+            with ui.column().style("flex:1.6 1 0;min-width:320px;gap:16px"):
+                with ui.element("div").classes("card w-full").style("flex:1.7 1 0;padding:0"):
+                    head = LiveHead()
+                    head.style("height:100%")
+                if self._records:
+                    with ui.element("div").classes("card w-full").style(_TRACES):
+                        LiveTraces(self._slots).style("height:100%")
             with (
                 ui.element("div")
                 .classes("card")
