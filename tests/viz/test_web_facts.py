@@ -22,6 +22,12 @@ def device(**facts):
     return DeviceMessage(**(known | facts))
 
 
+def test_slots_of_a_device_that_is_nearly_empty_are_amber():
+    facts = of_record(recording(device(battery=0.12, silent=("mentalis",))), 0.2, SLOTS)
+    assert dict(facts.slots)["frontalis_left"] == "low"
+    assert dict(facts.slots)["mentalis"] == "silent"
+
+
 def recording(*devices, **facts):
     known = {
         "source": "studio", "sequence": 1, "unix_ns": 1, "state": "recording", "missing": (),
@@ -57,6 +63,8 @@ def test_a_link_that_is_lost_is_red_with_reason_and_remedy():
         ({"age_s": None}, "red", "nothing heard yet"),
         ({"silent": ("mentalis",)}, "red", "silent: mentalis"),
         ({"lost": 200}, "amber", "200 lost (2.0 %)"),
+        ({"battery": 0.83}, "green", "battery 83 %"),
+        ({"battery": 0.12}, "amber", "battery 12 %"),
         ({}, "green", "200 Hz · 10 ms old · 2 lost"),
     ],
 )

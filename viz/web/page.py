@@ -253,7 +253,12 @@ def _fill_sources(facts: Facts) -> None:
 
 
 def _fill_slots(facts: Facts) -> None:
-    lights: dict[str, Light] = {"heard": "green", "silent": "red", "unknown": "amber"}
+    lights: dict[str, Light] = {
+        "heard": "green",
+        "low": "amber",
+        "silent": "red",
+        "unknown": "amber",
+    }
     for slot, state in facts.slots:
         with ui.row().classes("items-center no-wrap").style("gap:8px"):
             light = lights[state]
