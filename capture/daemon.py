@@ -301,6 +301,8 @@ class _Session:
         elif command.verb is Verb.START and not begun and not self._recorder.start():
             why = "; ".join(self._recorder.problems or self._recorder.missing)
             return f"not ready: {why or 'wait a moment'}"
+        elif command.verb in (Verb.AGAIN, Verb.SKIP):
+            return "only a guided session has steps"
         return ""
 
     def _mark(self, command: Command, now_ns: int) -> None:

@@ -87,7 +87,9 @@ def _say(*lines: str) -> None:
 
 @app.command()
 def ctl(
-    verb: Annotated[str, typer.Argument(help="status, arm, start, stop, mark or slate.")],
+    verb: Annotated[
+        str, typer.Argument(help="status, arm, start, stop, mark or slate; guided: again, skip.")
+    ],
     label: Annotated[str, typer.Argument(help="Of a mark, or the new slate.")] = "",
     address: Annotated[
         list[str] | None,

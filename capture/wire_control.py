@@ -16,8 +16,10 @@ from capture.wire import decoded
 
 CONTROL_TOPIC = b"control/1 "
 
-ControlVerb = Literal["status", "arm", "start", "stop", "mark", "slate"]
-CONTROL_VERBS: tuple[ControlVerb, ...] = ("status", "arm", "start", "stop", "mark", "slate")
+ControlVerb = Literal["status", "arm", "start", "stop", "mark", "slate", "again", "skip"]
+CONTROL_VERBS: tuple[ControlVerb, ...] = (
+    "status", "arm", "start", "stop", "mark", "slate", "again", "skip",
+)  # fmt: skip
 
 
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

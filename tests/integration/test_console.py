@@ -21,6 +21,8 @@ import pytest
 
 from capture.blendshapes import INDEX
 from capture.control_socket import ask
+from capture.guide_run import Stage, View
+from capture.guided import Step, read_script
 from capture.meters import DeviceStatus
 from capture.operating import Command, Verb
 from capture.phone_faces import PhoneFace
@@ -59,6 +61,7 @@ class Recording:
         )
         self.obeyed: list[Command] = []
         self.hub_is_up = self.face_moves = True
+        self.step: Step | None = None
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -67,6 +70,8 @@ class Recording:
         weights = np.zeros(52, np.float32)
         weights[[INDEX["jawOpen"], INDEX["mouthSmileLeft"]]] = 0.625, 0.5
         while not self._is_over.wait(1 / 60):
+            if self.step is not None:
+                self.link.guide(View(Stage.SHOWING, self.step, 3, 30, count / 60 % 8))
             if self.hub_is_up:
                 self.link.event(block_at(count))
             if self.face_moves:
@@ -269,6 +274,14 @@ def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
     page.get_by_text("Mark", exact=True).click()
     page.wait_for_function("document.body.innerText.includes('1 marker')")
     assert recording.obeyed == [Command(Verb.MARK)]
+    recording.step = read_script("enrol").steps[3]
+    page.get_by_text(recording.step.prompt).wait_for()
+    page.get_by_text("Skip", exact=True).click()
+    page.wait_for_function("document.body.innerText.includes('3 of 30')")
+    wait_until(lambda: Command(Verb.SKIP) in recording.obeyed)
+    screenshot(page, tmp_path / "guided.png")
+    recording.step = None
+    page.get_by_text("3 of 30").wait_for(state="hidden")
     recording.face_moves = False  # a browser that draws on the processor has none left for us
     before = screenshot(page, tmp_path / "before.png")
     recording.pull_cable()
@@ -280,6 +293,13 @@ def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
     assert skin.mean() > 0.1
     orange = np.abs(after.astype(int) - (0, 94, 213)).max(axis=2) < 12
     assert orange.sum() > 150 + (np.abs(before.astype(int) - (0, 94, 213)).max(axis=2) < 12).sum()
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def screenshot(page: object, path: Path) -> np.ndarray:

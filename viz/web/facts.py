@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from capture.wire_guide import GuideMessage
 from capture.wire_record import DeviceMessage, NoticeMessage, RecordMessage
 from capture.wire_status import StatusMessage
 
@@ -156,6 +157,32 @@ def of_live(message: StatusMessage | None, age_s: float, slots: Sequence[str]) -
         sources=(Source(message.source, light, words, remedy), *sinks),
         slots=tuple((slot, "heard" if slot in message.slots else "silent") for slot in slots),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a guided performer is to do. share: of the step that is over, from 0 to 1."""
+
+    head: str
+    words: str
+    share: float
+
+
+def prompt_of(message: GuideMessage | None, age_s: float) -> Prompt | None:
+    """What to show of a guided session; None where none is told of late."""
+    if message is None or age_s > STALE_S:
+        return None
+    head = f"{message.number} of {message.count}"
+    if message.stage == "over":
+        return Prompt(head, "That was all. Thank you.", 1.0)
+    if message.since_s < 0 or message.stage == "get ready":
+        head += f" · begins in {max(0.0, -message.since_s):.0f} s"
+    elif message.stage == "held":
+        head += " · held"
+    elif message.waits:
+        head += " · holds after this step"
+    share = message.since_s / message.length_s if message.length_s else 0.0
+    return Prompt(head, message.prompt, min(max(share, 0.0), 1.0))
 
 
 def clock_words(seconds: float) -> str:

@@ -11,7 +11,7 @@ from nicegui.elements.scene import Scene  # registers three.js, which our head i
 
 from capture.wire_control import ControlVerb
 from capture.wire_traces import in_slots
-from viz.web.facts import Facts, Light, of_live, of_record
+from viz.web.facts import Facts, Light, Prompt, of_live, of_record, prompt_of
 from viz.web.sockets import Latest, Sockets
 
 REFRESH_S = 0.25
@@ -146,6 +146,10 @@ class Console:
             return Facts("faces come, and no heartbeat", "amber", f"{latest.faces} faces")
         return of_live(latest.status, age_s, self._slots)
 
+    def prompt(self) -> Prompt | None:
+        """What a guided performer is to do now."""
+        return prompt_of(self.latest.guide, time.monotonic() - self.latest.guided_s)
+
     def _page(self) -> None:
         ui.add_css(_STYLE)
         ui.colors(primary="#0072b2")
@@ -160,6 +164,7 @@ class Console:
                 with ui.element("div").classes("card w-full").style("flex:1.7 1 0;padding:0"):
                     head = LiveHead()
                     head.style("height:100%")
+                guided = _Guided(self._sockets)
                 if self._records:
                     with ui.element("div").classes("card w-full").style(_TRACES):
                         LiveTraces(self._slots).style("height:100%")
@@ -173,8 +178,13 @@ class Console:
                 ui.label("What happened").classes("small")
                 notices = ui.column().style("gap:6px;margin-top:10px")
         shown = _Shown(top, sources, slots, notices, head)
-        shown.update(self.facts())
-        ui.timer(REFRESH_S, lambda: shown.update(self.facts()))
+
+        def update() -> None:
+            shown.update(self.facts())
+            guided.update(self.prompt())
+
+        update()
+        ui.timer(REFRESH_S, update)
 
 
 class _Top:
@@ -216,6 +226,38 @@ class _Top:
         for (verb, _), allowed in zip(_BUTTONS, may, strict=True):
             if verb in self._buttons:
                 self._buttons[verb].set_enabled(allowed)
+
+
+class _Guided:
+    """The step of a guided session; not there where nobody is guided."""
+
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+        self._card = ui.element("div").classes("card w-full").style("padding:18px 22px")
+        with self._card:
+            with ui.row().classes("items-center no-wrap w-full").style("gap:10px"):
+                self._head = ui.label().classes("small").style("flex:1")
+                if sockets.can_control:
+                    self._button("Once more", "again")
+                    self._button("Skip", "skip")
+                    self._button("Hold, go on", "start")
+            self._words = ui.label().style("font-size:30px;line-height:1.2;margin:8px 0 12px")
+            self._bar = ui.linear_progress(0.0, show_value=False).props("rounded size=8px")
+        self._card.set_visibility(False)
+
+    def _button(self, words: str, verb: ControlVerb) -> None:
+        async def press() -> None:
+            if trouble := await self._sockets.say(verb):
+                ui.notify(trouble, type="negative")
+
+        ui.button(words, on_click=press).props("flat dense no-caps rounded color=primary")
+
+    def update(self, prompt: Prompt | None) -> None:
+        """Show it."""
+        self._card.set_visibility(prompt is not None)
+        if prompt is not None:
+            self._head.text, self._words.text = prompt.head, prompt.words
+            self._bar.value = round(prompt.share, 2)
 
 
 class _Shown:
