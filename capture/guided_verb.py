@@ -43,7 +43,8 @@ class TerminalDisplay:
         page: "RecordLink | None" = None,
     ) -> None:
         self._screen, self._is_terminal, self._also = screen, is_terminal, also
-        self._page, self._told = page, None
+        self._page = page
+        self._told: RecordStatus | None = None
         self._shown_ns = 0
         self._number: tuple[int, str] | None = None
         self.keys = ""

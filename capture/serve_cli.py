@@ -36,14 +36,13 @@ def serve(
 ) -> None:
     """Stay, and record take after take by the hand of `imusic ctl`. Ctrl-C and SIGTERM end it.
 
-    What happens is told line by line on stderr, for a terminal or a journal. An example of a
-    systemd unit is docs/systemd/imusic.service.
+    What happens is told on stderr, for a journal too (docs/systemd/imusic.service).
 
     Example: imusic serve --rig rig.toml --out takes
     """
     import asyncio
 
-    from capture.awake import kept_awake, power_notes
+    from capture.awake import kept_awake
     from capture.cli import check_missing
     from capture.control_socket import ControlSocket
     from capture.keys import guard_for
@@ -73,10 +72,9 @@ def serve(
             on_face=None if page is None else page.face,
             listeners=() if page is None else (page.event,),
         )
-        with ControlSocket(hands, server.facts, address, guard) as socket:
-            _say(f"controlled at {socket.address}", *rig_notes(recorded), *power_notes(recorded))
-            with kept_awake(_say):
-                asyncio.run(server.run())
+        with ControlSocket(hands, server.facts, address, guard) as socket, kept_awake(_say):
+            _say(f"controlled at {socket.address}", *rig_notes(recorded))
+            asyncio.run(server.run())
     _say(f"{server.takes} takes")
 
 

@@ -135,9 +135,7 @@ def build(
         people = _people(before, sources, subjects or {})
         sources, away = _agreed(sources, people, today or dt.date.today())
         sources, notes = _wanted(sources, before.left_out if before else ())
-        notes = (*away, *notes)
-        if not (sources or before):
-            raise DataError(f"no take is left to build: {'; '.join(notes)}")
+        notes = _left(sources or before, (*away, *notes))
         layout = _layout(sources, before)
         tasks = [_task(source, staging.path, layout) for source in sources]
         known = {shard.name: shard for shard in before.shards} if before else {}
@@ -209,6 +207,13 @@ def _agreed(
                 f"`imusic dataset forget SET {source.take.subject}`"
             )
     return found, tuple(notes)
+
+
+def _left(found: object, notes: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes. Raises DataError where nothing was found but these."""
+    if not found:
+        raise DataError(f"no take is left to build: {'; '.join(notes)}")
+    return notes
 
 
 def _told_more(before: Manifest, subjects: dict[str, Subject]) -> bool:
