@@ -1,4 +1,4 @@
-"""Everything that leaves while a face is live: faces, status and events over ZeroMQ, and sinks."""
+"""Everything that leaves while a face is live: four streams over ZeroMQ, and sinks."""
 
 import time
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from capture.sinks.config import SinkConfig
 from capture.sinks.pump import SinkPump
 from capture.sinks.unfelt import Seen
 from capture.wire import encode, message_from_frame
+from capture.wire_minute import MinuteMessage, encode_minute
 from capture.wire_status import (
     STATUS_EVERY_S,
     EventMessage,
@@ -44,7 +45,12 @@ class Broadcast(Closing):
         self, source: str, publish: PublishConfig, sinks: Sequence[SinkConfig] = ()
     ) -> None:
         self._source = source
-        addresses = (publish.faces, publish.status_address, publish.events_address)
+        addresses = (
+            publish.faces,
+            publish.status_address,
+            publish.events_address,
+            publish.minute_address,
+        )
         guard = guard_for(tuple(filter(None, addresses)), publish.key_file, publish.allow)
         with ExitStack() as closing:
             publishers = [
@@ -54,8 +60,8 @@ class Broadcast(Closing):
             # Without sinks there is no thread for them.
             self._pump = closing.enter_context(SinkPump(list(sinks))) if sinks else None
             self._closing = closing.pop_all()
-        self._faces, self._status, self._events = publishers
-        self._counted = {"face": 0, "status": 0, "event": 0}
+        self._faces, self._status, self._events, self._minute = publishers
+        self._counted = {"face": 0, "status": 0, "event": 0, "minute": 0}
         self._status_ns = 0
 
     def face(self, frame: BlendshapeFrame, newest_ns: int = 0) -> None:
@@ -114,6 +120,38 @@ class Broadcast(Closing):
             number, now_ns = self._next("event"), time.monotonic_ns()
             message = EventMessage(self._source, number, now_ns, time.time_ns(), kind, facts)
             self._events.send(encode_event(message))
+
+    def minute(
+        self,
+        *,
+        time_ns: int,
+        slot: str,
+        low_hz: float,
+        high_hz: float,
+        strength: float,
+        duration_s: float,
+        rate_rad_s: float,
+        force_m_s2: float,
+        visible: bool,
+    ) -> None:
+        """Publish a movement too small for a camera, see `MinuteMessage`."""
+        if self._minute is None:
+            return
+        message = MinuteMessage(
+            self._source,
+            self._next("minute"),
+            time_ns,
+            time.time_ns(),
+            slot,
+            low_hz,
+            high_hz,
+            strength,
+            duration_s,
+            rate_rad_s,
+            force_m_s2,
+            visible,
+        )
+        self._minute.send(encode_minute(message))
 
     def sinks(self) -> tuple[SinkStatus, ...]:
         """How each sink is doing."""

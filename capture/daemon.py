@@ -279,7 +279,9 @@ class _Session:
             self._phone.ask_to_stop()
 
     def _obey(self, now_ns: int) -> None:
-        """Do what the operator said since the last look."""
+        """Do what the operator said since the last look, and keep what others noted."""
+        for note in self.control.take_notes():
+            self._keep("health", note.kind, note.time_ns, **note.facts)
         for command in self.control.take():
             why = self._do(command, now_ns)
             if why:
@@ -399,7 +401,7 @@ class _Session:
             layout,
             **{
                 "origin": origin_of(self._rig, self._allowed, self._slate, number),
-                "simulated": self._rig.session.simulated,
+                "simulated": self._rig.is_simulated,
                 "segments": self._segments(now_ns),
                 "subject": self._rig.session.subject,
                 "consent": self._consent,

@@ -7,7 +7,7 @@ all of these are correspondences, not measurements. py-feat gives 61 and 62 the 
 one column than in its own muscles; ours follow the muscles.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -70,6 +70,26 @@ MUSCLES: tuple[Muscle, ...] = (
     Muscle("superior rectus", (63,), "", _NONE),
     Muscle("inferior rectus", (64,), "", _NONE),
 )
+
+
+# What lies under, or pulls first at, each kind of site of the built-in layout: our reading of the
+# sites above. Nothing sits on the glabella, the lids, the lips or the nose wing's root, so the
+# frontalis stands in for what pulls brows down, and the levator for the muscle beside it. The chin
+# turns with the jaw: it feels what opens and moves it.
+SITE_MUSCLES: Mapping[str, tuple[str, ...]] = {
+    "frontalis": (
+        "frontalis, medial part", "frontalis, lateral part", "corrugator supercilii", "procerus",
+        "depressor supercilii",
+    ),
+    "orbicularis_oculi": ("orbicularis oculi, orbital part", "orbicularis oculi, palpebral part"),
+    "zygomaticus": ("zygomaticus major", "zygomaticus minor"),
+    "levator_labii": ("levator labii superioris", "levator labii superioris alaeque nasi"),
+    "buccinator": ("buccinator", "risorius", "depressor anguli oris"),
+    "mentalis": (
+        "mentalis", "depressor labii inferioris", "masseter", "temporalis", "lateral pterygoid",
+        "digastric",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +172,29 @@ def muscles_of(shape: str) -> tuple[Muscle, ...]:
 def shapes_of(unit: int) -> tuple[str, ...]:
     """The shapes that mainly show a FACS unit, in canonical order; none for those ARKit lacks."""
     return tuple(name for name in ARKIT_NAMES if unit in SHAPE_UNITS[name].units)
+
+
+def slots_of(shape: str, slots: Sequence[str]) -> tuple[str, ...]:
+    """Which of these slots sit over a muscle of a shape, on its side; none where none does.
+
+    Lids close by a muscle under no site, so a blink has none; a squint has the under-eye's.
+
+    Raises:
+        ValueError: `shape` is not one of the 52.
+    """
+    names = {muscle.name for muscle in muscles_of(shape)}
+    if 45 in SHAPE_UNITS[shape].units:
+        return ()
+    return tuple(
+        slot
+        for slot in slots
+        if names & set(SITE_MUSCLES.get(slot.removesuffix("_left").removesuffix("_right"), ()))
+        and not _on_other_side(shape, slot)
+    )
+
+
+def _on_other_side(shape: str, slot: str) -> bool:
+    return any(
+        shape.endswith(here) and slot.endswith(there)
+        for here, there in (("Left", "_right"), ("Right", "_left"))
+    )

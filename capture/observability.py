@@ -42,6 +42,11 @@ def observability(layout: SensorLayout) -> Floats:
     return np.array([known.get(name, 0.0) for name in ARKIT_NAMES], np.float32)
 
 
+def measured_sets() -> dict[str, tuple[str, ...]]:
+    """Sets of slots that were measured, by name, the widest first."""
+    return {name: subset.slots for name, subset in _table().subsets.items()}
+
+
 @cache
 def _table() -> _Table:
     return msgspec.json.decode(_FILE.read_bytes(), type=_Table)

@@ -41,8 +41,20 @@ class RecordOptions:
         return ARMED_PREROLL_S if self.preroll_s is None and self.armed else self.preroll_s
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something for the `health` of a take, which somebody beside the recorder found.
+
+    time_ns: host monotonic. facts: as JSON knows them.
+    """
+
+    kind: str
+    time_ns: int
+    facts: dict[str, Any]
+
+
 class Control:
-    """What the operator says, from whatever thread, until the recorder takes it.
+    """What the operator and others say, from whatever thread, until the recorder takes it.
 
     slate: what the next take is named after, "" as the options say. interrupted: whether the last
     recording was ended by Ctrl-C or SIGTERM.
@@ -52,7 +64,20 @@ class Control:
         self.slate = ""
         self.interrupted = False
         self._commands: deque[Command] = deque(maxlen=1000)
+        self._notes: deque[Note] = deque(maxlen=1000)
         self._lock = threading.Lock()
+
+    def note(self, note: Note) -> None:
+        """One more note; of those that nobody takes the newest stay."""
+        with self._lock:
+            self._notes.append(note)
+
+    def take_notes(self) -> list[Note]:
+        """All there are, in order; each is given once."""
+        with self._lock:
+            notes = list(self._notes)
+            self._notes.clear()
+        return notes
 
     def say(self, command: Command) -> None:
         """One more command."""

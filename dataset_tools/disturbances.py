@@ -78,9 +78,24 @@ class Warming:
         return np.asarray(-self.rise_k * np.expm1(-time_s / self.time_constant_s))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tremor:
+    """One patch trembles: a sine of `hz` under a raised cosine of `duration_s`.
+
+    shift_m, tilt_rad: (3,) amplitudes in the sensor's frame.
+    """
+
+    site: int
+    start_s: float
+    duration_s: float
+    hz: float
+    shift_m: Array
+    tilt_rad: Array
+
+
 @dataclass(frozen=True, slots=True)
 class Disturbances:
-    """What is switched on for one wearer."""
+    """What is switched on for one wearer. tremors: each at its own time."""
 
     skin: Skin | None = None
     tugs: Tugs | None = None
@@ -88,6 +103,7 @@ class Disturbances:
     bites: Bites | None = None
     slips: Slips | None = None
     warming: Warming | None = None
+    tremors: tuple[Tremor, ...] = ()
 
     @property
     def needs_hz(self) -> float:
@@ -149,6 +165,7 @@ def disturb(
     if disturbances.slips is not None:
         pushes += slips(disturbances.slips, end_s, count, rng)
     force, rate = pushed(time_s, force, rate, pushes)
+    force, rate = trembled(time_s, force, rate, disturbances.tremors)
     if disturbances.skin is not None:
         force, rate = ring(force, rate, disturbances.skin, 1.0 / (time_s[1] - time_s[0]))
     return force, rate
@@ -227,6 +244,33 @@ def pushed(time_s: Array, force: Array, rate: Array, pushes: list[Push]) -> tupl
         # About one fixed axis the tilt's rate is the same seen from both sides.
         turning = (speed / push.duration_s)[:, None] * push.tilt_rad
         rate[inside, push.site] = rotations.rotate(back, rate[inside, push.site]) + turning
+    return force, rate
+
+
+def trembled(
+    time_s: Array, force: Array, rate: Array, tremors: tuple[Tremor, ...]
+) -> tuple[Array, Array]:
+    """Force and rate (N, S, 3) of patches that tremble; the arguments stay as they are."""
+    if not tremors:
+        return force, rate
+    force, rate = force.copy(), rate.copy()
+    for one in tremors:
+        ends = np.searchsorted(time_s, (one.start_s, one.start_s + one.duration_s))
+        inside = slice(int(ends[0]), int(ends[1]))
+        since = time_s[inside] - one.start_s
+        envelope, wave = 2.0 * np.pi / one.duration_s, 2.0 * np.pi * one.hz
+        window = 0.5 - 0.5 * np.cos(envelope * since)
+        window1 = 0.5 * envelope * np.sin(envelope * since)
+        window2 = 0.5 * envelope**2 * np.cos(envelope * since)
+        sine, cosine = np.sin(wave * since), wave * np.cos(wave * since)
+        level = window * sine
+        speed = window1 * sine + window * cosine
+        change = window2 * sine + 2.0 * window1 * cosine - wave**2 * window * sine
+        back = rotations.conjugate(rotations.from_vector(level[:, None] * one.tilt_rad))
+        knock = change[:, None] * one.shift_m
+        force[inside, one.site] = rotations.rotate(back, force[inside, one.site] + knock)
+        turning = speed[:, None] * one.tilt_rad
+        rate[inside, one.site] = rotations.rotate(back, rate[inside, one.site]) + turning
     return force, rate
 
 

@@ -5,6 +5,7 @@ what 3 added: `tracks` as a fifth kind of file, and releases. Older ones are rea
 been written today.
 """
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,25 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     parts: dict[str, tuple[int, ...]]
 
 
+class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version that was given away.
+
+    licences: of all in it. consent: purposes that everybody recorded agreed to. changes: since the
+    release before. manifest: sha256 of that of the version it was made of.
+    """
+
+    number: int
+    date: dt.date
+    licences: tuple[str, ...]
+    consent: tuple[str, ...]
+    subjects: int
+    sequences: int
+    hours: float
+    changes: tuple[str, ...] = ()
+    notes: str = ""
+    manifest: str = ""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The contents of `manifest.json`.
 
@@ -111,6 +131,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     left_out: tuple[LeftOut, ...] = ()
     history: tuple[Edit, ...] = ()
     parent: str = ""
+    releases: tuple[Release, ...] = ()
 
     @property
     def seconds(self) -> float:

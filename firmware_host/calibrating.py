@@ -74,6 +74,7 @@ class DeviceTurning:
                 "set it to raw if it can (`imusic hub URL --mode raw`), or leave it as it is",
             )
         if self.info is not None and self.info.slots == info.slots:
+            self.info = info  # some say their first samples before they say who they are
             return
         self.info, self.names, self.numbers = info, tuple(names), tuple(numbers)
         wanted = [slot for slot in info.slots if slot not in self.skip]
@@ -152,10 +153,16 @@ async def calibrate(
         ImusicError: a required device is not there, or has nothing to calibrate.
     """
 
+    refused: list[ConfigError] = []
+
     def take(link: DeviceLink, event: RigEvent, _: int) -> None:
         device = devices[link.index]
         if isinstance(event, HubInfo):
-            device.meet(event, link.sensor_names, link.sensors)
+            try:
+                device.meet(event, link.sensor_names, link.sensors)
+            except ConfigError as error:
+                refused.append(error)
+                raise
         elif isinstance(event, ImuBlock):
             for step in device.take(event):
                 on_step(step)
@@ -169,6 +176,8 @@ async def calibrate(
             while not all(device.is_done for device in devices) and time.monotonic() < end_s:
                 await asyncio.wait({following}, timeout=TICK_S)
                 on_tick()
+                if refused:
+                    raise refused[0]
                 if following.done():
                     following.result()  # raises what was wrong
                     break

@@ -127,6 +127,10 @@ def transport_to(config: DeviceConfig, slime: SlimeServers) -> Transport:
         ConfigError: the url is malformed.
     """
     scheme, _, target = config.url.partition(":")
+    if scheme == "sim":
+        from firmware_host.transports.sim import SimTransport
+
+        return SimTransport(target, config.kind, config.id)
     if scheme == "ble":
         from firmware_host.transports.gatt import PROFILES
 

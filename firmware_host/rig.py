@@ -59,14 +59,15 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 HUB = "hub"
+SIM = "sim"  # of any kind, made of software
 # What a device may be, and the transports that lead to one.
 KINDS: dict[str, tuple[str, ...]] = {
-    HUB: ("serial", "udp", "tcp", "ble"),
-    "witmotion": ("serial",),
-    "witmotion-ble": ("ble",),
-    "slimevr": ("udp",),
-    "ximu3": ("serial", "tcp", "udp"),
-    "dot": ("ble",),
+    HUB: ("serial", "udp", "tcp", "ble", SIM),
+    "witmotion": ("serial", SIM),
+    "witmotion-ble": ("ble", SIM),
+    "slimevr": ("udp", SIM),
+    "ximu3": ("serial", "tcp", "udp", SIM),
+    "dot": ("ble", SIM),
 }
 _BAUDS = {"witmotion": 9600, "ximu3": 115_200}  # as delivered
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")  # it becomes a topic and a protobuf type
@@ -162,7 +163,7 @@ USUAL_FACES_PORT = 5570
 class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """ZeroMQ addresses, one PUB socket per stream (docs/wire.md).
 
-    status, events: "" takes the two ports after that of faces where it is the usual 5570, and
+    status, events, minute: "" takes the ports after that of faces where it is the usual 5570, and
     publishes nothing of the kind where it is another. key_file, allow: beyond this computer, our
     keys and the public ones of subscribers.
     """
@@ -170,6 +171,7 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     faces: str = f"tcp://127.0.0.1:{USUAL_FACES_PORT}"
     status: str = ""
     events: str = ""
+    minute: str = ""
     key_file: str = ""
     allow: tuple[str, ...] = ()
 
@@ -182,6 +184,11 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def events_address(self) -> str:
         """Where it is told what happened; "" nowhere."""
         return self.events or self._after(2)
+
+    @property
+    def minute_address(self) -> str:
+        """Where movements too small for a camera are published; "" nowhere."""
+        return self.minute or self._after(3)
 
     def _after(self, ports: int) -> str:
         place, colon, port = self.faces.rpartition(":")
@@ -259,6 +266,12 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether what it gives is made up: by its own word, or because a device is software."""
+        made_up = any(device.url.startswith(f"{SIM}:") for device in self.sources)
+        return self.session.simulated or made_up
+
+    @property
     def unserved(self) -> tuple[str, ...]:
         """Slots of the layout that no device can serve, by what the rig says."""
         if self.hub is not None:
@@ -285,15 +298,15 @@ def _check_apart(devices: tuple[DeviceConfig, ...]) -> None:
             raise ValueError(f"two devices are called {device.name!r}")
         names.add(device.name.lower())
         scheme, _, target = device.url.partition(":")
-        if scheme not in KINDS[device.kind] or not target:
-            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind])
+        if scheme not in KINDS[device.kind] or not (target or scheme == SIM):
+            ways = ", ".join(f"{known}:…" for known in KINDS[device.kind] if known != SIM)
             raise ValueError(
                 f"device {device.name!r}: a {device.kind} is reached by {ways}, got {device.url!r}"
             )
         # Trackers of SlimeVR all send to one port.
         mac = device.id.upper() if device.kind == "slimevr" else ""
         line = f"{scheme}:{target.split(',')[0]}", mac
-        if line in lines:
+        if line in lines and scheme != SIM:
             raise ValueError(
                 f"devices {lines[line]!r} and {device.name!r} are both at {' '.join(line).strip()}"
             )

@@ -9,6 +9,7 @@ from firmware_host.errors import ConfigError
 from firmware_host.makers import maker_of
 from firmware_host.rig import DeviceConfig, Rig
 from firmware_host.sensor_profile import Correction, SensorProfile, read_profile
+from firmware_host.vendors.ximu3 import UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ def _asked_to_be(device: DeviceConfig, profile: SensorProfile) -> DeviceConfig:
             f"to be {device.id!r}",
             "name the profile of that device, or make one with `imusic calibrate-sensors`",
         )
-    if device.id or not maker_of(device).says_who:
+    can_tell = maker_of(device).says_who and profile.device_id != UNNAMED
+    if device.id or not can_tell:
         return device
     return msgspec.structs.replace(device, id=profile.device_id)
 

@@ -227,7 +227,7 @@ class DeviceLink:
             if self._closer is not None:
                 await asyncio.gather(self._closer, return_exceptions=True)
                 self._closer = None
-        if self.config.url.startswith("replay:"):
+        if self.config.url.startswith(("replay:", "sim:")):
             self.state = LinkState.ENDED
             return
         raise self._cut or TransportError(

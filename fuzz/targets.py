@@ -11,6 +11,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -66,10 +67,15 @@ def check(target: Target, chunks: list[bytes], with_memory: bool = True) -> None
         kept = kept_bytes(feed)
         assert kept < MAX_KEPT, f"{target.name} keeps {kept} bytes"
     for number in range(target.patience + 1):
-        heard = [target.is_good(feed(chunk)) for chunk in target.golden(number)]
+        heard = [target.is_good(feed(chunk)) for chunk in _golden(target, number)]
         if any(heard):
             return
     raise AssertionError(f"{target.name} understood none of {target.patience + 1} good messages")
+
+
+@lru_cache(1024)
+def _golden(target: Target, number: int) -> tuple[bytes, ...]:
+    return tuple(target.golden(number))
 
 
 def cut(data: bytes, is_stream: bool) -> list[bytes]:
@@ -325,6 +331,6 @@ def _damaged(chunk: bytes, others: list[bytes], random: np.random.Generator) -> 
 
 
 def noise(random: np.random.Generator, longest: int = 300) -> list[bytes]:
-    """One to three chunks of random bytes."""
-    sizes = random.integers(0, longest, size=random.integers(1, 4))
+    """Up to thirty chunks of random bytes, one behind the other."""
+    sizes = random.integers(0, longest, size=random.integers(1, 31))
     return [random.bytes(int(size)) for size in sizes]

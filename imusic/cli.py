@@ -75,10 +75,12 @@ VERBS: dict[str, Verb] = {
     "enrol": Verb("model.enrol_cli", "Model", "Guide a new wearer, and learn the face."),
     "adapt": Verb("model.enrol_cli", "Model", "Learn one wearer from a take in two minutes."),
     "evaluate": Verb("model.cli", "Model", "Compare predictions with the truth and baselines."),
+    "explain": Verb("model.explain_cli", "Model", "Tell which sensors mattered for what."),
     "baselines": Verb(
         "model.track_cli", "Model", "Tell how well what raters said follows from faces."
     ),
     "predict": Verb("model.cli", "Model", "Write the face of a recorded take to a file."),
+    "minute": Verb("model.minute_cli", "Model", "List movements too small for a camera."),
     "live": Verb("model.cli", "Model", "Publish the face of a live hub over ZeroMQ."),
     "drive": Verb("capture.drive_cli", "Model", "Drive avatars with published or recorded faces."),
     "keys": Verb("capture.drive_cli", "Model", "Make the keys that let faces leave a computer."),

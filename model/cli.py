@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from capture.record_status import Notice
     from model.checkpoint import Checkpoint
     from model.evaluation_report import JudgedTake
-    from model.live import LiveCounts, LiveResult
+    from model.live import LiveResult
+    from model.live_face import LiveCounts
     from model.run_logs import EpochDone
     from model.wearer import Wearer
 

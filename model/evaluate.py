@@ -141,6 +141,16 @@ def seen_around(
     """Feature rows without a hole from some seconds before the first of `host_ns` to the last, and
     which of them are at host_ns.
     """
+    rows, at, predictor = rows_around(host_ns, recording, checkpoint, alignment)
+    return features(rows, predictor.layout, predictor.calibration), at
+
+
+def rows_around(
+    host_ns: NDArray[np.int64], recording: Recording, checkpoint: Checkpoint, alignment: Alignment
+) -> tuple[Array, NDArray[np.int64], Predictor]:
+    """The readings (N, S, 6) that those features are made of, which of them are at host_ns, and a
+    predictor that knows calibration and layout.
+    """
     predictor = _calibrated(recording, checkpoint)
     times = sample_times_s(recording, alignment)
     time_ns = np.rint(times * 1e9).astype(np.int64) + alignment.origin_ns
@@ -149,8 +159,7 @@ def seen_around(
     take = recording.take
     reader = SlotReader(checkpoint.layout.names, take.sensor_layout.names, take.corrections)
     accel, gyro = reader.read(recording.accel_m_s2, recording.gyro_rad_s)
-    rows = rows_of(time_ns, accel, gyro, first, last - first + 1)
-    return features(rows, predictor.layout, predictor.calibration), ticks - first
+    return rows_of(time_ns, accel, gyro, first, last - first + 1), ticks - first, predictor
 
 
 def _calibrated(recording: Recording, checkpoint: Checkpoint) -> Predictor:

@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 LEAK_S = 0.7
 # Rows before the window that the leaky integral and held values need (4 s: e⁻⁵·⁷ of the past).
 HISTORY_ROWS = 240
+# Final rows are kept so long for whoever reads them.
+_UNREAD_ROWS = 600
 # A slot is still "heard" this many rows after its last sample.
 _STALE_ROWS = 6
 # Divisors that bring typical values near one; physical, so that they need no training data.
@@ -130,6 +132,7 @@ class RunningFeatures:
         self._state: FeatureState | None = None
         self._tick: int | None = None  # of the last row that is final
         self._settled: deque[Floats] = deque(maxlen=window)
+        self._unread: deque[Floats] = deque(maxlen=_UNREAD_ROWS)
 
     def rows_wanted(self, tick: int) -> int:
         """How many rows up to `tick` to give to `advance`."""
@@ -141,13 +144,21 @@ class RunningFeatures:
         if self._tick is None or tick - self._tick > len(rows):
             self._state = None
             self._settled.clear()
+            self._unread.clear()
         final = max(0, len(rows) - self._late_rows)
         seen, self._state = features_after(
             self._state, rows, self._layout, self._calibration, final
         )
         self._settled.extend(seen[:final])
+        self._unread.extend(seen[:final])
         self._tick = tick - (len(rows) - final)
         return np.stack([*self._settled, *seen[final:]][-self._window :])
+
+    def settled(self) -> tuple[int, Floats]:
+        """The tick of the last row that is final, and the (N, F) final rows since the last call."""
+        rows = np.stack(self._unread) if self._unread else np.zeros((0, 0), np.float32)
+        self._unread.clear()
+        return self._tick or 0, rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,6 +188,12 @@ def perceived(features: Floats, sites: int) -> Perceived:
         head_rate=rest[:, sites : sites + 3] * _RATE_SCALE,
         head_force=(rest[:, sites + 3 : sites + 6] + _UP) * GRAVITY_M_S2,
     )
+
+
+def leaky_angles(features: Floats, sites: int) -> Array:
+    """(T, R, 3) rad by which each patch turned of late, of feature rows (T, F)."""
+    per_slot = np.asarray(features, float)[:, : sites * PER_SLOT]
+    return per_slot.reshape(len(features), sites, PER_SLOT)[..., 6:] * _ANGLE_SCALE
 
 
 def _first_state(layout: SensorLayout) -> FeatureState:

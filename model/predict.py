@@ -18,7 +18,7 @@ from model.checkpoint import Checkpoint
 from model.driving import drive
 from model.hybrid import repaired
 from model.network import open_network
-from model.predictor import SETTLED_S, Opening, Predictor
+from model.predictor import SETTLED_S, Denoise, Opening, Predictor
 from model.wearer import Wearer
 
 
@@ -81,15 +81,7 @@ def predict_recording(
     take = recording.take
     if not len(recording):
         raise DataError(f"take {take.name!r} holds no IMU samples", "there is nothing to predict")
-    predictor = Predictor(
-        checkpoint,
-        take.sensor_layout,
-        open_network(checkpoint),
-        opening_of(take),
-        wearer=wearer,
-        devices=[device.slots for device in take.sources],
-        corrections=take.corrections,
-    )
+    predictor = predictor_of(recording, checkpoint, open_network(checkpoint), wearer)
     expected = max(1, int((recording.arrival_ns[-1] - recording.arrival_ns[0]) * 6e-8))
     frames = []
     for frame in drive(predictor, recording.blocks()):
@@ -107,6 +99,22 @@ def predict_recording(
         quat_world_from_head=np.stack([f.quat_world_from_head for f in frames]),  # type: ignore[misc]
         confidence=confidence,
         note=_why_still(recording, confidence),
+    )
+
+
+def predictor_of(
+    recording: Recording, checkpoint: Checkpoint, denoise: Denoise, wearer: Wearer | None = None
+) -> Predictor:
+    """The predictor of a take, as live would have made it. Raises ConfigError as `Predictor`."""
+    take = recording.take
+    return Predictor(
+        checkpoint,
+        take.sensor_layout,
+        denoise,
+        opening_of(take),
+        wearer=wearer,
+        devices=[device.slots for device in take.sources],
+        corrections=take.corrections,
     )
 
 

@@ -22,7 +22,7 @@ from firmware_host.samples import Floats, ImuBlock
 from firmware_host.sensor_profile import Correction
 from model.checkpoint import Checkpoint, select_slots
 from model.diffusion import cosine_alphas_cumprod, inference_timesteps, sample_ddim
-from model.features import HISTORY_ROWS, RunningFeatures
+from model.features import HISTORY_ROWS, RunningFeatures, features
 from model.head import HeadRotation
 from model.kalman import RunningFilter, WeightFilter
 from model.wearer import Wearer
@@ -62,6 +62,20 @@ class Opening:
         """From the beginning of rest or routine to the end of both."""
         start_s = min(self.rest_start_s, self.routine_start_s if self.has_routine else np.inf)
         return self.end_s - start_s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpeningFeatures:
+    """Feature rows of the rest and the routine that the calibration in use was learnt from.
+
+    rest, routine: (T, F); routine is None where there was none. end_tick: of the last of them.
+    version: another one whenever the calibration is another.
+    """
+
+    rest: Floats
+    routine: Floats | None
+    end_tick: int
+    version: int
 
 
 class Predictor:
@@ -124,6 +138,7 @@ class Predictor:
         self._driven_ns = 0  # arrival of the newest block that is in the face
         self._last_heard_tick: int | None = None
         self._change = np.zeros(len(ARKIT_NAMES), np.float32)
+        self._learnt: OpeningFeatures | None = None
 
     @property
     def newest_arrival_ns(self) -> int:
@@ -149,6 +164,18 @@ class Predictor:
     def layout(self) -> SensorLayout:
         """The checkpoint's slots with the places and mountings of what is worn."""
         return self._layout
+
+    def opening_features(self) -> OpeningFeatures | None:
+        """What rest and routine felt like, once they are over."""
+        return self._learnt
+
+    def settled(self) -> tuple[int, Floats]:
+        """The tick of the last final feature row, and the (N, F) rows since the last call."""
+        return (
+            (0, np.zeros((0, 0), np.float32))
+            if self._features is None
+            else (self._features.settled())
+        )
 
     def begin(self, opening: Opening) -> None:
         """Say when a postponed opening is, before its end is due.
@@ -245,6 +272,17 @@ class Predictor:
             self._stage = 2
             window = self._checkpoint.facts.window
             self._features = RunningFeatures(self._layout, self._calibration, window, _LATE_ROWS)
+            self._learn_opening(tick)
+
+    def _learn_opening(self, tick: int) -> None:
+        opening, known = self._opening, self._calibration
+        rest = self._stretch(tick, opening.rest_start_s, opening.rest_end_s)
+        routine = None
+        if opening.has_routine:
+            rows = self._stretch(tick, opening.routine_start_s, opening.routine_end_s)
+            routine = features(rows, self._layout, known)
+        felt = features(rest, self._layout, known)
+        self._learnt = OpeningFeatures(felt, routine, self._tick(opening.end_s), 0)
 
     def _estimate(self, tick: int, with_routine: bool) -> Calibration:
         opening = self._opening

@@ -250,8 +250,10 @@ class Open3dRenderer:
     def capture(self) -> Image:
         """(size, width, 3) uint8 RGB: what the window shows, plates and dots too."""
         # Capturing renders; polling for events first would render a second time.
+        import cv2
+
         seen = np.asarray(self._window.capture_screen_float_buffer(do_render=True))
-        return np.rint(seen * 255.0).astype(np.uint8)
+        return np.asarray(cv2.convertScaleAbs(seen, alpha=255.0), np.uint8)
 
     def _update(self, panels: Sequence[Panel]) -> None:
         seen, colours = self.scene.lay(panels)

@@ -11,6 +11,7 @@ ERROR_FULL_MM = 8.0  # painted darkest
 _MOVING_M = 0.001  # what no shape moves by more is bone, hair and neck: no error to speak of
 # Yellow over red to a dark red: lightness falls all the way, so it reads without colour too.
 _HEAT = np.array([[255, 237, 160], [254, 178, 76], [240, 59, 32], [128, 0, 38]], np.float32) / 255
+_REACH_M = 0.011  # of one sensor's colour: its neighbour is some 20 mm away
 _UNSURE = np.array([0.60, 0.68, 0.80], np.float32)
 _PALE = 0.86
 
@@ -70,6 +71,23 @@ class ConfidencePaint:
             known[self._still] = confidence
         unsure = 0.8 * (1 - np.clip(np.nan_to_num(known), 0, 1))[:, None]
         return np.asarray(self._colours * (1 - unsure) + _UNSURE * unsure, np.float32)
+
+
+class SharePaint:
+    """Paints the skin around sensors by what share of something each has."""
+
+    def __init__(self, head: Head, places: Floats, reach_m: float = _REACH_M) -> None:
+        """places: (S, 3) of the sensors on the neutral head, m."""
+        grey = np.asarray(head.colours, np.float32).mean(axis=1, keepdims=True)
+        self._pale = _PALE * (0.55 + 0.45 * grey) * np.ones(3, np.float32)
+        away = np.linalg.norm(head.vertices[:, None] - places[None], axis=2)
+        self._near = np.exp(-0.5 * (away / reach_m) ** 2).astype(np.float32)  # (V, S)
+
+    def paint(self, amounts: Floats) -> Floats:
+        """(V, 3) sRGB: hottest where amounts (S,), 0 … 1, are 1; what is not finite counts as 0."""
+        amount = (self._near * np.nan_to_num(amounts)).max(axis=1)
+        cover = np.clip(amount * 3, 0, 1)[:, None]
+        return np.asarray(self._pale * (1 - cover) + heat(amount) * cover, np.float32)
 
 
 def heat_legend(width: int, height: int) -> Image:

@@ -6,6 +6,8 @@ in browsers; VP9 takes five times as long for one fifth less), MPEG-4 Part 2 in 
 
 from contextlib import ExitStack
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,12 +22,15 @@ CODECS = {".webm": ("VP80", "VP90"), ".mp4": ("mp4v", "vp09")}  # the first that
 GIF, WEBP = ".gif", ".webp"
 STILLS = (".png", WEBP)
 _WEBP_QUALITY = 88
+FRAMES_AHEAD = 4
 GIF_MOST_BYTES = 1_500_000_000  # OpenCV wants all frames at once
 _GIF_SMOOTHEST_HZ = 50.0  # browsers slow down what is faster
 
 
 class VideoWriter:
     """Frames into a `.webm` or `.mp4`; the file takes its name when the block ends without error.
+
+    A thread of its own encodes while the next frame is drawn, FRAMES_AHEAD at most behind.
 
     Raises:
         ConfigError: another suffix, no such folder, or it cannot be written there.
@@ -43,13 +48,33 @@ class VideoWriter:
         self._ending = ExitStack()
         unfinished = self._ending.enter_context(whole_file(path))
         self._writer = _open(unfinished, fps, size)
+        self._waiting: Queue[Image | None] = Queue(FRAMES_AHEAD)
+        self._trouble: BaseException | None = None
+        self._encoder = Thread(target=self._encode, name="encoder", daemon=True)
+        self._encoder.start()
 
     def write(self, image: Image) -> None:
-        """Append one (H, W, 3) RGB frame. Raises ValueError where its size is another."""
+        """Append one (H, W, 3) RGB frame, which must not change afterwards.
+
+        Raises:
+            ValueError: its size is another.
+        """
         height, width = image.shape[:2]
         if (width, height) != self.size:
             raise ValueError(f"expected a frame of {self.size}, got {(width, height)}")
-        self._writer.write(np.ascontiguousarray(image[..., ::-1]))
+        if self._trouble is not None:
+            raise self._trouble
+        self._waiting.put(image)
+
+    def _encode(self) -> None:
+        import cv2
+
+        while (image := self._waiting.get()) is not None:
+            if self._trouble is None:
+                try:
+                    self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+                except Exception as error:  # noqa: BLE001 - raised where frames come from
+                    self._trouble = error
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +85,14 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._waiting.put(None)
+        self._encoder.join()
         with quiet_stderr():
             self._writer.release()
+        if error is None and self._trouble is not None:
+            trouble = self._trouble
+            self._ending.__exit__(type(trouble), trouble, trouble.__traceback__)
+            raise trouble
         self._ending.__exit__(kind, error, trace)
 
 
@@ -142,7 +173,7 @@ def write_picture(path: Path, image: Image) -> None:
 
     require_writable(path)
     quality = [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY]
-    _, encoded = cv2.imencode(WEBP, np.ascontiguousarray(image[..., ::-1]), quality)
+    _, encoded = cv2.imencode(WEBP, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
     with whole_file(path) as unfinished:
         unfinished.write_bytes(encoded.tobytes())
 
@@ -158,7 +189,7 @@ def write_png(path: Path, image: Image) -> None:
     if path.suffix.lower() != ".png":
         raise ConfigError(f"{path}: expected a picture named .png, got {path.suffix!r}")
     require_writable(path)
-    _, encoded = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     with whole_file(path) as unfinished:
         unfinished.write_bytes(encoded.tobytes())
 

@@ -21,6 +21,14 @@ _HUB_LICENCES = {
 }  # fmt: skip
 
 
+def _released(manifest: Manifest) -> list[str]:
+    if not manifest.releases:
+        return []
+    last = manifest.releases[-1]
+    changed = "; ".join(last.changes) or "nothing"
+    return [f"Release {last.number} of {last.date}. Since the one before: {changed}.", ""]
+
+
 def card(
     manifest: Manifest, facts: Sequence[Facts], configurations: Mapping[str, Sequence[str]]
 ) -> str:
@@ -59,6 +67,7 @@ def card(
         f"{with_face / 3600:.3f} hours of it with an ARKit face"
         + ("; all or part of it of **simulated** IMUs." if simulated else "."),
         "",
+        *_released(manifest),
         f"Licence: {', '.join(licences) or 'not told'}. Subjects are pseudonyms.",
         "",
         "| configuration | one row is |",

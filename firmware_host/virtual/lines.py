@@ -138,14 +138,15 @@ async def on_tcp(
     life = _Life(device, clock_ns)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while not device.finished:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(life.wait_s()):
-                    data = await reader.read(4096)
-                    if not data:
-                        break
-                    writer.write(device.receive(data, life.elapsed_s()))
-            writer.write(device.due(life.elapsed_s()))
+        with contextlib.suppress(OSError):  # the host is gone, which is all that matters
+            while not device.finished:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(life.wait_s()):
+                        data = await reader.read(4096)
+                        if not data:
+                            break
+                        writer.write(device.receive(data, life.elapsed_s()))
+                writer.write(device.due(life.elapsed_s()))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

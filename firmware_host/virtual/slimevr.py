@@ -10,6 +10,7 @@ import asyncio
 import struct
 import time
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
@@ -161,8 +162,7 @@ class _Socket(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)  # no subclass in Python 3.11
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002
         for answer in self._tracker.receive(data, self._elapsed_s()):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from capture.blendshapes import BlendshapeFrame
 from capture.wire import FaceMessage, decode, encode, frame_from_message, message_from_frame
+from capture.wire_minute import MinuteMessage, decode_minute, encode_minute
 from capture.wire_status import (
     EventMessage,
     SinkStatus,
@@ -29,6 +30,7 @@ TOPICS = {
     b"face/1 ": (FaceMessage, encode, decode),
     b"status/1 ": (StatusMessage, encode_status, decode_status),
     b"event/1 ": (EventMessage, encode_event, decode_event),
+    b"minute/1 ": (MinuteMessage, encode_minute, decode_minute),
 }
 
 
@@ -102,7 +104,7 @@ def test_noise_is_no_status_and_no_event(noise):
         assert msgspec.msgpack.decode(noise)[:1]  # by chance it was one
 
 
-@pytest.mark.parametrize("read", [decode, decode_status, decode_event])
+@pytest.mark.parametrize("read", [decode, decode_status, decode_event, decode_minute])
 def test_a_text_that_is_not_utf8_is_a_protocol_error(read):
     topic = next(topic for topic, way in TOPICS.items() if way[2] is read)
     with pytest.raises(ProtocolError):

@@ -6,6 +6,7 @@ from firmware_host.errors import ConfigError
 from firmware_host.rig import DeviceConfig, HubConfig, Rig, read_rig
 from firmware_host.rig_profiles import read_profiles
 from firmware_host.sensor_profile import Correction, new_profile, write_profile
+from firmware_host.vendors.ximu3 import UNNAMED
 
 LEFT, RIGHT = (Correction(gyro_bias_rad_s=(x, 0.0, 0.0), number=n) for n, x in ((0, 0.1), (1, 0.2)))
 
@@ -68,3 +69,11 @@ def test_a_profile_lies_beside_the_rig_that_names_it(tmp_path):
         read_profiles(rig)
     write_profile(new_profile("box", {"chin": LEFT}, "six positions"), folder)
     assert read_profiles(rig).corrections == {"chin": LEFT}
+
+
+def test_a_device_that_never_said_its_name_is_not_asked_for_it(tmp_path):
+    path = write_profile(new_profile(UNNAMED, {}, "by hand"), tmp_path)
+    source = DeviceConfig(
+        name="bone", kind="ximu3", url="udp:9000", slots=("mentalis",), sensor_profile=str(path)
+    )
+    assert read_profiles(Rig(devices=(source,))).sources[0].id == ""

@@ -1,5 +1,7 @@
 """Video files that other programs can read."""
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
@@ -47,6 +49,33 @@ def test_a_video_that_is_not_finished_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="camera on fire"):
         draw()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_fails_ends_the_video_and_leaves_nothing(tmp_path):
+    path = tmp_path / "clip.mp4"
+
+    def draw() -> None:
+        with VideoWriter(path, 25.0, (96, 64)) as video:
+            for image in frames(20):
+                video.write(image.astype(complex))  # no encoder knows what that is
+
+    with pytest.raises(cv2.error):
+        draw()
+    assert list(tmp_path.iterdir()) == []
+    assert all(thread.name != "encoder" for thread in threading.enumerate())
+
+
+def test_frames_keep_their_order_however_late_the_encoder_is(tmp_path):
+    path = tmp_path / "clip.mp4"
+    with VideoWriter(path, 25.0, (96, 64)) as video:
+        for level in range(0, 240, 4):  # many more than may wait
+            video.write(np.full((64, 96, 3), level, np.uint8))
+    read = cv2.VideoCapture(str(path))
+    levels = []
+    while (shown := read.read())[0]:
+        levels.append(float(shown[1].mean()))
+    assert len(levels) == 60
+    assert np.diff(levels).min() > 0
 
 
 def test_a_frame_of_another_size_is_refused(tmp_path):
