@@ -91,7 +91,6 @@ def _learn(
     take: Path, out: Path, name: str, checkpoint: "Checkpoint", follow: bool, as_json: bool
 ) -> None:
     """Make the profile of a take, and tell what it is worth."""
-    from capture.doubt import require_not_bad
     from capture.provenance import file_sha256
     from capture.recording import read_recording
     from capture.take import DATA_FILE
@@ -99,7 +98,7 @@ def _learn(
     from model.wearer import save_wearer
 
     recording = read_recording(take)
-    require_not_bad(say_doubt(recording))
+    say_doubt(recording)
     with bar("adapt") as report:
         called = name or recording.take.subject
         sha256 = file_sha256(take / DATA_FILE)
