@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from dataset_tools.allan import allan_deviation, noise_figures
+from capture.allan import allan_deviation, noise_figures
 from dataset_tools.chips import CHIPS, Chip
 from dataset_tools.performance import Performance
 from dataset_tools.virtual_imu import SiteModel, feel, put_on

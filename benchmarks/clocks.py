@@ -12,6 +12,10 @@ between_p95: batch maps of a whole recording. one_line_p95: the same with a sing
 as a map was before it had knots. live_p95: the running clock, without the first half minute behind
 a (re)start. late: median of how late a batch map is, which no arrival can tell (the fastest message
 took 1 ms). bounded: share of devices whose round trips agree with their map to 1 ms.
+Then devices without a clock, whose samples are placed by their count (`firmware_host.index_clock`),
+beside the same samples where they arrived: percentiles of how far from the truth, less the median,
+which no arrival can tell. lost: share of samples that nobody saw missing.
+
 `radio` speaks every 15 ms: at a rate that divides it, how long the newest sample waits creeps from
 0 to 5 ms and back over minutes, and no look at arrivals tells that from drift.
 """
@@ -26,6 +30,7 @@ from numpy.typing import NDArray
 
 from capture.source_clock import fit_source, resets
 from firmware_host.clock import error_bounds_s, fit_clock, tick_ns
+from firmware_host.index_clock import IndexClock
 from firmware_host.running_clock import RunningClock
 from firmware_host.simulated_clock import DELAYS, ClockOptions, HeardClock, hear_clock
 
@@ -44,6 +49,13 @@ def main() -> None:
         for rate_hz in (60.0, 200.0):
             print(json.dumps(measured(link, rate_hz, asked.devices, asked.seconds)), flush=True)
     print(json.dumps(one_device(asked.seconds)))
+    for rate_hz, interval_s, lost in (
+        (100, 0.015, 0),
+        (100, 0.03, 0),
+        (200, 0.05, 0),
+        (100, 0.03, 1e-3),
+    ):
+        print(json.dumps(without_clock(rate_hz, interval_s, lost, asked.seconds)))
 
 
 def measured(link: str, rate_hz: float, devices: int, seconds: float) -> dict[str, object]:
@@ -69,6 +81,33 @@ def measured(link: str, rate_hz: float, devices: int, seconds: float) -> dict[st
         "late": round(1000 * float(np.nanmedian(np.concatenate(batch))), 3),
         "bounded": float(np.mean([is_bounded(h) for h in heard])),
     }
+
+
+def without_clock(
+    rate_hz: float, interval_s: float, lost: float, seconds: float
+) -> dict[str, object]:
+    """Samples of a radio that speaks every `interval_s`, up to 5 ms late besides."""
+    random = np.random.default_rng(3)
+    true_s = 50.0 + np.arange(round(rate_hz * seconds)) / (rate_hz * 1.00004)
+    true_s = true_s[random.random(len(true_s)) >= lost]
+    spoken = np.ceil(true_s / interval_s).astype(int)
+    slots, counts = np.unique(spoken, return_counts=True)
+    arrival_s = np.maximum.accumulate(slots * interval_s + random.uniform(0.002, 0.007, len(slots)))
+    clock, placed = IndexClock(), []
+    for count, at_s in zip(counts.tolist(), arrival_s.tolist(), strict=True):
+        placed.append(clock.place(count, round(at_s * NS)))
+    warm = true_s > true_s[0] + WARM_S
+    errors = {
+        "by_count": np.concatenate(placed) / NS - true_s,
+        "by_arrival": np.repeat(arrival_s, counts) - true_s,
+    }
+    told: dict[str, object] = {
+        "without_clock": f"{rate_hz:g} Hz, a radio of {1000 * interval_s:g} ms", "lost": lost
+    }  # fmt: skip
+    for name, error_s in errors.items():
+        off_ms = 1000 * np.abs(error_s[warm] - np.median(error_s[warm]))
+        told |= {f"{name}_p{p}_ms": round(float(np.percentile(off_ms, p)), 2) for p in (50, 95)}
+    return told
 
 
 def batch_errors_s(heard: HeardClock) -> Array:

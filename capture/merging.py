@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from firmware_host.index_clock import IndexClock
 from firmware_host.running_clock import RunningClock
 from firmware_host.samples import Floats, ImuBlock, Ints
 from firmware_host.sensor_profile import Correction, Corrector
@@ -68,14 +69,18 @@ class Merger:
         corrections: Mapping[str, Correction] | None = None,
     ) -> None:
         self._clocks = [RunningClock() for _ in devices]
+        self._counts = [IndexClock() for _ in devices]
         self._readers = [SlotReader(slots, own, corrections or {}) for own in devices]
 
     def place(self, block: ImuBlock) -> Placed:
         """Take a block of one sample or more; blocks come in order of arrival."""
         clock, reader = self._clocks[block.device], self._readers[block.device]
+        accel, gyro = reader.read(block.accel_m_s2, block.gyro_rad_s)
+        if block.tick_is_arrival:  # as `capture.sync` does with a recording
+            times_ns = self._counts[block.device].place(len(block), block.arrival_ns)
+            return Placed(times_ns, accel, gyro)
         device_ns: Ints = np.asarray(block.tick_us, np.int64) * 1000
         clock.update(int(device_ns[-1]), block.arrival_ns)
-        accel, gyro = reader.read(block.accel_m_s2, block.gyro_rad_s)
         return Placed(clock.to_host(device_ns), accel, gyro)
 
 

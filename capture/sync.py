@@ -10,6 +10,7 @@ opening of the jaw (`capture.latency`). Pure but for the functions that keep the
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ from capture.source_clock import SourceClock, fit_source, proven_by
 from capture.take import SYNC_FILE
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError
+from firmware_host.index_clock import IndexClock
 from firmware_host.rig import HUB
 from firmware_host.samples import Floats, Ints, RoundTrip
 
@@ -51,8 +53,9 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     """How to put a take on its timeline, and how far to trust that.
 
     hub: the clock of the only device, devices: those of several by name; a device that gave next to
-    nothing, or tells no time, has none, and its samples lie where they arrived. origin_ns: host
-    time of the first IMU sample (of the first face where there is no device).
+    nothing has none, and its samples lie where they arrived; nor has one that tells no time, whose
+    samples are placed by their count (`firmware_host.index_clock`). origin_ns: host time of the
+    first IMU sample (of the first face where there is no device).
     phone_latency_s: how much later than the samples of the same moment the phone's frames arrive;
     taken off every face. correlation: of the two turning rates at that offset. peak_ratio: to the
     next best offset elsewhere. thirds_s: the offset found in each third of the take where the head
@@ -156,8 +159,8 @@ def _by_arrival(recording: Recording) -> bool:
 
 def _clockless(recording: Recording) -> list[str]:
     return [
-        f"{track.name} tells no time that can be used: its samples carry their arrival, with all "
-        "the jitter of its link"
+        f"{track.name} tells no time that can be used: its samples are placed by their count, and "
+        "how late its link is cannot be told"
         for track in recording.tracks
         if track.no_clock_ns is not None
     ]
@@ -178,8 +181,19 @@ def _sample_ns(recording: Recording, clocks: Clocks) -> Ints:
 
 
 def _own_ns(track: DeviceTrack, clock: SourceClock | None) -> Ints:
-    """(N,) host times of the samples of one device; their arrival where it has no map."""
-    return clock.to_host(track.tick_us * 1000, track.arrival_ns) if clock else track.arrival_ns
+    """(N,) host times of the samples of one device; their arrival where they are too few."""
+    if clock is not None:
+        return clock.to_host(track.tick_us * 1000, track.arrival_ns)
+    return track.arrival_ns if track.no_clock_ns is None else _counted_ns(track, track.no_clock_ns)
+
+
+def _counted_ns(track: DeviceTrack, since_ns: int) -> Ints:
+    """(N,) host times of samples without a time of their own, by their count from then on."""
+    times_ns, count = track.arrival_ns.copy(), IndexClock()
+    for start, end in pairwise(track.block_starts.tolist()):
+        if track.arrival_ns[start] >= since_ns:
+            times_ns[start:end] = count.place(end - start, int(track.arrival_ns[start]))
+    return times_ns
 
 
 def _face_ns(faces: FaceTrack, phone: SourceClock) -> Ints:

@@ -2,17 +2,23 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firmware_host.announcements import ANNOUNCE_PORT
 from firmware_host.boards import advertised_looks_like, printable, usb_looks_like
-from firmware_host.discovery import HeardHub, listening
+from firmware_host.discovery import MAX_HUBS, HeardHub, listening
 from firmware_host.errors import EnvironmentMissing, TransportError
 from firmware_host.messages import PROTOCOL_VERSION
 from firmware_host.transports import radio
+from firmware_host.transports.network import explain_bind_error
 from firmware_host.transports.radio import BleBackend
+from firmware_host.vendors.slime_packets import PORT as SLIME_PORT
+from firmware_host.vendors.slime_packets import Handshake, decode_datagram
+from firmware_host.vendors.ximu3 import ANNOUNCEMENT_PORT as XIMU_PORT
+from firmware_host.vendors.ximu3 import decode_announcement as decode_ximu
 
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
@@ -57,7 +63,10 @@ async def find_devices(seconds: float, announce_port: int | None = None) -> Find
     """Look everywhere for `seconds`. What is not installed or not there becomes a note."""
     port = ANNOUNCE_PORT if announce_port is None else announce_port
     found = await asyncio.gather(
-        asyncio.to_thread(serial_ports), hubs_in_network(seconds, port), hubs_in_air(seconds)
+        asyncio.to_thread(serial_ports),
+        hubs_in_network(seconds, port),
+        others_in_network(seconds, XIMU_PORT, SLIME_PORT),
+        hubs_in_air(seconds),
     )
     return Findings(
         tuple(device for part in found for device in part.devices),
@@ -120,6 +129,83 @@ def _hub(hub: HeardHub) -> FoundDevice:
             "battery": None if math.isnan(told.battery) else told.battery,
         },
     )
+
+
+async def others_in_network(
+    seconds: float, ximu_port: int = XIMU_PORT, slime_port: int = SLIME_PORT
+) -> Findings:
+    """What other makers' devices cry into the network within `seconds`. They are not answered."""
+    heard = await asyncio.gather(
+        _overheard("x-IMU3", ximu_port, _ximu, seconds),
+        _overheard("SlimeVR", slime_port, _tracker, seconds),
+    )
+    return Findings(
+        tuple(device for part in heard for device in part.devices),
+        tuple(note for part in heard for note in part.notes),
+    )
+
+
+Understood = Callable[[bytes, str], FoundDevice | None]
+
+
+class _Ear(asyncio.DatagramProtocol):
+    def __init__(self, understand: Understood) -> None:
+        self.devices: dict[str, FoundDevice] = {}
+        self._understand = understand
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Take one datagram from anybody."""
+        found = self._understand(data, addr[0])
+        if found is not None and (len(self.devices) < MAX_HUBS or found.looks_like in self.devices):
+            self.devices[found.looks_like] = found
+
+
+async def _overheard(maker: str, port: int, understand: Understood, seconds: float) -> Findings:
+    loop = asyncio.get_running_loop()
+    ear = _Ear(understand)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, maker == "x-IMU3")  # broadcasts
+        sock.bind(("0.0.0.0", port))
+    except OSError as error:
+        sock.close()
+        told = explain_bind_error(f"udp:{port}", error)
+        return Findings((), (f"{maker} devices not listened to: {told}",))
+    transport, _ = await loop.create_datagram_endpoint(lambda: ear, sock=sock)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        transport.close()
+    return Findings(tuple(sorted(ear.devices.values(), key=lambda found: found.looks_like)))
+
+
+def _ximu(data: bytes, host: str) -> FoundDevice | None:
+    told = decode_ximu(data)
+    if told is None:
+        return None
+    name = printable(f"{told.name} {told.serial_number}").strip()
+    by_udp = f", or udp:{told.udp_port} with kind ximu3" if told.udp_port else ""
+    return FoundDevice(
+        "tcp",
+        f"tcp:{host}:{told.tcp_port}",
+        f"x-IMU3 {name.removeprefix('x-IMU3').strip()}: kind ximu3{by_udp}",
+        {
+            "rig_kind": "ximu3",
+            "device_id": printable(told.serial_number),
+            "battery": None if math.isnan(told.battery) else told.battery,
+        },
+    )
+
+
+def _tracker(data: bytes, host: str) -> FoundDevice | None:
+    decoded = decode_datagram(data)
+    for packet in decoded[1] if decoded else []:
+        if isinstance(packet, Handshake):
+            mac = packet.mac or host
+            looks_like = f"SlimeVR tracker at {host}: kind slimevr, id {mac}"
+            facts: dict[str, Fact] = {"rig_kind": "slimevr", "device_id": mac}
+            return FoundDevice("udp", f"udp:{SLIME_PORT}", looks_like, facts)
+    return None
 
 
 async def hubs_in_air(seconds: float, backend: BleBackend | None = None) -> Findings:

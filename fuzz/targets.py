@@ -29,6 +29,7 @@ from firmware_host.device import HubDevice
 from firmware_host.frames import Frame, FrameDecoder
 from firmware_host.messages import Info
 from firmware_host.samples import HubFeatures, HubInfo, ImuBlock
+from firmware_host.vendors import ximu3
 from firmware_host.vendors.dot import DotDevice, DotMode
 from firmware_host.vendors.slimevr import SlimeTracker
 from firmware_host.vendors.witmotion import WitMotionBle, WitMotionSerial
@@ -210,6 +211,9 @@ def _ximu_golden(number: int) -> list[bytes]:
     return [b"\xc9" + body + b"\n", b"I,%d,1.0,2.0,3.0,0.0,0.0,1.0\r\n" % (2500 * number + 3000)]
 
 
+_XIMU_ANNOUNCED = b'{"sync":0,"name":"x-IMU3","sn":"0042","ip":"10.0.0.7","port":7000,"send":8000}'
+
+
 _MAC = bytes.fromhex("7922a4fae7cc")
 
 
@@ -283,6 +287,12 @@ TARGETS: tuple[Target, ...] = (
     Target("witmotion", _vendor(WitMotionSerial), _wit_golden, _has_block, 8, is_stream=True),
     Target("witmotion_ble", _vendor(WitMotionBle), _wit_ble_golden, _has_block, 2, is_stream=True),
     Target("ximu3", _vendor(XimuDevice), _ximu_golden, _has_block, 1, is_stream=True),
+    Target(
+        "ximu3_announcement",
+        _stateless(ximu3.decode_announcement),
+        lambda _: [_XIMU_ANNOUNCED],
+        lambda found: isinstance(found, ximu3.XimuAnnouncement),
+    ),
     Target("slimevr", _slime, _slime_golden, _has_block, 70),
     *(_dot(mode) for mode in DotMode if mode is not DotMode.FREE_ACCELERATION),
     Target(

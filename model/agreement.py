@@ -25,35 +25,43 @@ def anatomy(slots: Sequence[str]) -> Flags:
     return np.array(rows, bool).reshape(len(ARKIT_NAMES), len(slots))
 
 
-def otsu(values: Array) -> float:
-    """The threshold that splits values (N,) into the two classes farthest apart.
+def otsu(values: Array) -> Array:
+    """The thresholds (…,) that split values (…, N) into the two classes farthest apart.
 
     Otsu 1979, IEEE Trans. SMC 9(1): the greatest variance between classes. Where all are equal,
     none is above it.
     """
-    sorted_values = np.sort(values)
-    count = len(values)
-    if count < 2 or sorted_values[0] == sorted_values[-1]:
-        return float(sorted_values[-1])
+    ordered = np.sort(values, axis=-1)
+    count = ordered.shape[-1]
+    if count < 2:
+        return np.asarray(ordered[..., -1])
     below = np.arange(1, count)
-    low = np.cumsum(sorted_values)[:-1] / below
-    high = (sorted_values.sum() - np.cumsum(sorted_values)[:-1]) / (count - below)
-    between = below * (count - below) * (high - low) ** 2
-    split = int(np.argmax(between))
-    return float((sorted_values[split] + sorted_values[split + 1]) / 2)
+    left = np.cumsum(ordered, axis=-1)[..., :-1]
+    high = (ordered.sum(axis=-1, keepdims=True) - left) / (count - below)
+    between = below * (count - below) * (high - left / below) ** 2
+    # Between equal values there is nothing to split.
+    between = np.where(ordered[..., 1:] > ordered[..., :-1], between, -1.0)
+    split = np.argmax(between, axis=-1)[..., None]
+    pair = np.take_along_axis(ordered, split, -1), np.take_along_axis(ordered, split + 1, -1)
+    middle = np.where(ordered[..., :1] == ordered[..., -1:], ordered[..., -1:], sum(pair) / 2)
+    return np.asarray(middle[..., 0])
 
 
-def overlap(amount: Array, truth: Flags) -> float:
-    """Intersection over union of truth (R,) and of what Otsu's threshold leaves of amounts (R,)."""
-    chosen = amount > otsu(amount)
-    return float((chosen & truth).sum() / max(int((chosen | truth).sum()), 1))
+def overlap(amount: Array, truth: Flags) -> Array:
+    """(…,) intersection over union of truth (…, R) and of what Otsu leaves of amounts (…, R)."""
+    chosen = amount > otsu(amount)[..., None]
+    both, either = (chosen & truth).sum(axis=-1), (chosen | truth).sum(axis=-1)
+    return np.asarray(both / np.maximum(either, 1))
 
 
-def likeness(amount: Array, truth: Flags) -> float:
-    """Normalised correlation: both without their mean and of length 1; 0 where one is constant."""
-    a, b = amount - amount.mean(), truth - truth.mean()
-    size = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / size if size > 1e-12 else 0.0
+def likeness(amount: Array, truth: Flags) -> Array:
+    """(…,) normalised correlation of amounts and truth (…, R): both without their mean and of
+    length 1; 0 where one is constant.
+    """
+    a = amount - amount.mean(axis=-1, keepdims=True)
+    b = truth - truth.mean(axis=-1, keepdims=True)
+    size = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
+    return np.asarray(np.where(size > 1e-12, (a * b).sum(axis=-1) / np.maximum(size, 1e-12), 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +102,8 @@ def agreement(
     given, expected = amount[np.ix_(known, worn)], truth[np.ix_(known, worn)]
     found = _both(given, expected)
     rng = np.random.default_rng(seed)
-    chance = np.stack(
-        [_both(rng.permuted(given, axis=1), expected).mean(axis=0) for _ in range(shuffles)]
-    )
+    shuffled = rng.permuted(np.broadcast_to(given, (shuffles, *given.shape)), axis=-1)
+    chance = _both(shuffled, expected).mean(axis=1)  # (shuffles, 2)
     scores = [_score(float(found[:, k].mean()), chance[:, k]) for k in range(2)]
     by_shape = {
         ARKIT_NAMES[shape]: (float(iou), float(r))
@@ -106,9 +113,8 @@ def agreement(
 
 
 def _both(amount: Array, truth: Flags) -> Array:
-    """(K, 2) overlap and likeness of rows."""
-    rows = zip(amount, truth, strict=True)
-    return np.array([(overlap(a, t), likeness(a, t)) for a, t in rows])
+    """(…, K, 2) overlap and likeness of rows (…, K, R)."""
+    return np.stack((overlap(amount, truth), likeness(amount, truth)), axis=-1)
 
 
 def _score(value: float, chance: Array) -> Score:

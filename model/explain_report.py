@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ _TRUTH = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """All attributions of some takes, those of the widest set first.
 
@@ -58,6 +59,7 @@ class Explanation:
         first = self.attributions[0].sensors
         return [one for one in self.attributions if one.sensors == first]
 
+    @cached_property
     def agreements(self) -> list[tuple[Attribution, Agreement]]:
         """Each with how far it agrees with anatomy, where that can be said."""
         truth = anatomy(self.slots)
@@ -86,7 +88,7 @@ def check_explanation(out: Path) -> None:
 
 def told(explanation: Explanation) -> dict[str, Any]:
     """Everything, plain values for JSON."""
-    found = {id(one): found for one, found in explanation.agreements()}
+    found = {id(one): found for one, found in explanation.agreements}
     return {
         "takes": list(explanation.takes),
         "simulated": explanation.simulated,
@@ -126,7 +128,7 @@ def table_of(explanation: Explanation) -> Table:
     """Agreement with anatomy: a row an attribution."""
     head = ("", "sensors", "shapes", "IoU", "shuffled", "p", "correlation", "shuffled", "p")
     rows = []
-    for one, found in explanation.agreements():
+    for one, found in explanation.agreements:
         cells = (one.name, one.sensors, str(len(found.by_shape)))
         rows.append((*cells, *_cells(found.iou), *_cells(found.correlation)))
     return Table(head, tuple(rows))
@@ -212,7 +214,7 @@ def _bars(explanation: Explanation) -> Any:
     from viz.explain_figures import Bar, agreement_page
 
     widest = {id(one) for one in explanation.widest}
-    found = [(one, a) for one, a in explanation.agreements() if id(one) in widest]
+    found = [(one, a) for one, a in explanation.agreements if id(one) in widest]
     first = explanation.attributions[0].sensors
     iou = [Bar(o.name, a.iou.value, a.iou.control, a.iou.control_95) for o, a in found]
     r = [

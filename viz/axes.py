@@ -161,6 +161,15 @@ class Axes:
                 self.page.add(Area(np.concatenate([there, back]), ink))
                 self.page.add(Line(there, ink, min(wide, 1.0)))
 
+    def band(self, x: Array, low: Array, high: Array, ink: Ink, opacity: float = 0.25) -> None:
+        """What lies between two curves, shaded; holes where either is NaN."""
+        known = np.isfinite(low) & np.isfinite(high)
+        bounds = np.flatnonzero(np.diff(known.astype(np.int8))) + 1
+        for part in np.split(np.arange(len(x)), bounds):
+            if len(part) > 1 and known[part[0]]:
+                there, back = self.places(x[part], high[part]), self.places(x[part], low[part])
+                self.page.add(Area(np.concatenate([there, back[::-1]]), ink, opacity))
+
     def spans(self, spans: Sequence[Limits], ink: Ink = TROUBLE, opacity: float = 0.25) -> None:
         """Stretches of x, shaded from top to bottom, each wide enough to be seen."""
         for start, end in spans:

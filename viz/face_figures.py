@@ -77,6 +77,7 @@ def curves_page(
     weights: Sequence[Array],
     captions: Sequence[str],
     shapes: Sequence[str],
+    spread: bool = False,
 ) -> Page:
     """Curves of some shapes over time: the truth grey, the others in colour.
 
@@ -85,7 +86,14 @@ def curves_page(
         weights: (T, 52) each; the first is the truth.
         captions: their names.
         shapes: which, one row each.
+        spread: the others are drawn as one: their mean, and a band from the lowest to the highest.
     """
+    band: tuple[Array, Array] | None = None
+    if spread and len(weights) > 2:
+        others = np.stack(weights[1:])
+        band = others.min(axis=0), others.max(axis=0)
+        weights = [weights[0], others.mean(axis=0)]
+        captions = [captions[0], f"mean and range of {len(others)}"]
     row, gap = 64, 14
     page = Page(WIDE, HEAD + len(shapes) * (row + gap) + 40)
     inks = [TRUTH, *(SERIES[i % len(SERIES)] for i in range(len(weights) - 1))]
@@ -93,12 +101,15 @@ def curves_page(
     errors = [compare(weights[0], other) for other in weights[1:]]
     for number, shape in enumerate(shapes):
         column = INDEX[shape]
-        limits = around(*(values[:, column] for values in weights), margin=0.08)
+        drawn = [values[:, column] for values in (*weights, *(band or ()))]
+        limits = around(*drawn, margin=0.08)
         limits = min(limits[0], 0.0), max(limits[1], 0.2)
         axes = Axes(page, LEFT, HEAD + number * (row + gap), WIDE - LEFT - RIGHT, row, span, limits)
         is_last = number == len(shapes) - 1
         axes.x_axis("s" if is_last else "", 10, labels=is_last)
         axes.y_axis("", 3)
+        if band is not None:
+            axes.band(time_s, band[0][:, column], band[1][:, column], SERIES[0])
         for values, ink in zip(weights, inks, strict=True):
             axes.curve(time_s, values[:, column], ink, 1.8 if ink == TRUTH else 1.3)
         axes.frame()

@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 plot_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-app.add_typer(plot_app, name="plot", help="Figures of takes and predictions: .svg, .png or .webp.")
+app.add_typer(
+    plot_app, name="plot", help="Figures of takes and predictions: .svg, .pdf, .png or .webp."
+)
 
-SUFFIXES = (".svg", ".png", ".webp")
+SUFFIXES = (".svg", ".pdf", ".png", ".webp")
 PIXELS_PER_POINT = 2.0
 _OLDEST_S = 10.0  # a sample older than this was stamped by another computer's clock
 
 TakeFolder = Annotated[Path, typer.Argument(metavar="TAKE", help="A take folder.")]
-Out = Annotated[Path, typer.Option(help="The .svg, .png or .webp to write.")]
+Out = Annotated[Path, typer.Option(help="The .svg, .pdf, .png or .webp to write.")]
+Quantity = Annotated[
+    str, typer.Option(metavar="gyro|accel", help="Turning rate or specific force.")
+]
 Truth = Annotated[
     Path, typer.Argument(metavar="TRUTH", help="A take, a Live Link Face .csv or an .npz.")
 ]
@@ -44,20 +49,17 @@ Seconds = Annotated[float | None, typer.Option(min=0.1, help="Show at most so ma
 def traces(
     take: TakeFolder,
     out: Out,
-    quantity: Annotated[
-        str, typer.Option(metavar="gyro|accel", help="Turning rate or specific force.")
-    ] = "gyro",
+    quantity: Quantity = "gyro",
     force: Force = False,
 ) -> None:
     """What every sensor gave over time, its gaps shaded, and where the phone lost the face.
 
     Example: imusic plot traces takes/take-001 --out traces.svg
     """
-    from viz.take_figures import QUANTITIES, traces_page
+    from viz.take_figures import traces_page
 
     check_out(out, SUFFIXES, force)
-    if quantity not in QUANTITIES:
-        raise ConfigError(f"--quantity: expected {' or '.join(QUANTITIES)}, got {quantity!r}")
+    _check_quantity(quantity)
     recording, alignment = _aligned(take)
     _require_samples(recording, take)
     _write(traces_page(recording, alignment, quantity), out)
@@ -126,6 +128,9 @@ def curves(
     caption: Captions = None,
     start: Start = None,
     seconds: Seconds = None,
+    spread: Annotated[
+        bool, typer.Option("--spread", help="Predictions as their mean and a band around it.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Blendshapes over time, truth against predictions.
@@ -139,7 +144,10 @@ def curves(
     wanted = shapes_named(shape or [])
     tracks, captions = _tracks([truth, *other], caption)
     time_s, weights = on_one_grid(tracks, common_stretch(tracks, start, seconds))
-    page = curves_page(time_s, weights, captions, wanted or most_active(weights[0], count))
+    if spread and len(other) < 2:
+        raise ConfigError("--spread needs two predictions or more", "or leave it out")
+    shapes = wanted or most_active(weights[0], count)
+    page = curves_page(time_s, weights, captions, shapes, spread)
     _write(page, out)
 
 
@@ -160,6 +168,94 @@ def errors(
     found = [compare(weights[0], values) for values in weights[1:]]
     about = f"Error by shape against {captions[0]}"
     _write(errors_page(found, captions[1:], about), out)
+
+
+@plot_app.command()
+def activations(
+    truth: Truth, other: Others, out: Out, caption: Captions = None, force: Force = False
+) -> None:
+    """Which shapes are on while another is: the confusion of activations.
+
+    Example: imusic plot activations takes/take-001 face.npz --out activations.svg
+    """
+    from viz.activation_figures import activations_page
+    from viz.face_figures import on_one_grid
+    from viz.film import common_stretch
+
+    check_out(out, SUFFIXES, force)
+    tracks, captions = _tracks([truth, *other], caption)
+    _, weights = on_one_grid(tracks, common_stretch(tracks))
+    _write(activations_page(weights[0], weights[1:], captions), out)
+
+
+@plot_app.command()
+def spectrogram(
+    take: TakeFolder,
+    out: Out,
+    slot: Annotated[
+        list[str] | None, typer.Option(help="Of these slots; may be repeated; default: all.")
+    ] = None,
+    quantity: Quantity = "gyro",
+    force: Force = False,
+) -> None:
+    """Which frequencies every sensor felt, over time.
+
+    Example: imusic plot spectrogram takes/take-001 --slot mentalis --out mentalis.png
+    """
+    from viz.signal_figures import spectrogram_page
+
+    check_out(out, SUFFIXES, force)
+    _check_quantity(quantity)
+    recording, alignment = _aligned(take)
+    _require_samples(recording, take)
+    names = recording.take.sensor_layout.names
+    for name in slot or []:
+        if name not in names:
+            raise ConfigError(f"--slot: the take has no {name!r}", f"it has {', '.join(names)}")
+    _write(spectrogram_page(recording, alignment, quantity, slot or names), out)
+
+
+@plot_app.command()
+def allan(
+    take: TakeFolder,
+    out: Out,
+    quantity: Quantity = "gyro",
+    start: Start = None,
+    seconds: Seconds = None,
+    force: Force = False,
+) -> None:
+    """Allan deviations of every sensor at rest: its noise, and how steady its bias is.
+
+    By default of the rest that the take is labelled with; an hour on a table tells more.
+
+    Example: imusic plot allan takes/still --start 0 --seconds 3600 --out allan.svg
+    """
+    from viz.signal_figures import allan_page
+
+    check_out(out, SUFFIXES, force)
+    _check_quantity(quantity)
+    recording, alignment = _aligned(take)
+    _require_samples(recording, take)
+    rest = recording.take.segment("rest")
+    begin = start if start is not None else rest.start_s if rest else 0.0
+    end = rest.end_s if rest and start is None else float("inf")
+    stretch = begin, min(end, begin + seconds) if seconds else end
+    if stretch[1] == float("inf"):
+        stretch = begin, _last_s(recording, alignment)
+    _write(allan_page(recording, alignment, quantity, stretch), out)
+
+
+def _last_s(recording: "Recording", alignment: "Alignment") -> float:
+    from capture.sync import sample_times_s
+
+    return float(sample_times_s(recording, alignment).max())
+
+
+def _check_quantity(quantity: str) -> None:
+    from viz.take_figures import QUANTITIES
+
+    if quantity not in QUANTITIES:
+        raise ConfigError(f"--quantity: expected {' or '.join(QUANTITIES)}, got {quantity!r}")
 
 
 def _aligned(take: Path) -> "tuple[Recording, Alignment]":
@@ -223,6 +319,11 @@ def _write(page: "Page", out: Path) -> None:
     if out.suffix.lower() == ".svg":
         with whole_file(out) as unfinished:
             unfinished.write_text(page.svg(), "utf-8")
+    elif out.suffix.lower() == ".pdf":
+        from viz.pdf import as_pdf
+
+        with whole_file(out) as unfinished:
+            unfinished.write_bytes(as_pdf(page))
     else:
         write_picture(out, page.image(PIXELS_PER_POINT))
     typer.echo(out)

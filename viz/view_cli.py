@@ -12,6 +12,9 @@ from viz.options import Force, HeadFile, Size, check_out, even, head_from, say_d
 
 if TYPE_CHECKING:
     from capture.head import Head
+    from capture.recording import Recording
+    from capture.sync import Alignment
+    from capture.tracks import Track
     from viz.desktop import Screen
     from viz.feeds import Faces
     from viz.state import ViewState
@@ -48,6 +51,15 @@ Keys = Annotated[
     typer.Option("--key", metavar="FRAME:KEY", help="With --headless: press a key, e.g. 30:p."),
 ]
 
+Rerun = Annotated[
+    Path | None,
+    typer.Option(help="Open no window: write the inputs for the Rerun viewer to this .rrd."),
+]
+Layout = Annotated[
+    Path | None,
+    typer.Option(help="Open no window: write a take's layout for Foxglove or PlotJuggler."),
+]
+
 
 @app.command()
 def view(
@@ -63,6 +75,8 @@ def view(
     seconds: Seconds = None,
     screenshot: Screenshot = None,
     key: Keys = None,
+    rerun: Rerun = None,
+    layout: Layout = None,
     force: Force = False,
 ) -> None:
     """Show faces side by side: live ones that somebody publishes, or files. Key h lists the keys.
@@ -72,6 +86,9 @@ def view(
     from viz.feeds import LiveFaces
     from viz.viewing import Outputs, Painter, require_signal, watch
 
+    if layout is not None or rerun is not None:
+        _for_other_tools(source or [], caption, layout, rerun, head, force)
+        return
     if (headless and seconds is None) or ((screenshot or key) and not headless):
         raise ConfigError("--headless needs --seconds; --screenshot and --key need --headless")
     if screenshot is not None:
@@ -99,6 +116,77 @@ def view(
         typer.echo(screenshot)
 
 
+def _for_other_tools(
+    paths: Sequence[Path],
+    captions: list[str] | None,
+    layout: Path | None,
+    rerun: Path | None,
+    head: Path | None,
+    force: bool,
+) -> None:
+    """Write what Foxglove, PlotJuggler or Rerun want. Raises ConfigError, EnvironmentMissing."""
+    from viz.rerun_file import SUFFIX, require_rerun, write_rerun
+    from viz.timelines import SUFFIXES
+
+    if not paths:
+        raise ConfigError("--rerun and --layout are for files", "name a take first")
+    if layout is not None:
+        check_out(layout, SUFFIXES, force)
+    if rerun is not None:
+        check_out(rerun, (SUFFIX,), force)
+        require_rerun()
+    if layout is not None:
+        _write_layout(paths[0], layout)
+        typer.echo(layout)
+    if rerun is not None:
+        from viz.film import common_stretch, staged
+
+        tracks, names = _tracks(paths, captions)
+        stretch, taken = common_stretch(tracks), _taken(paths)
+        write_rerun(rerun, staged(tracks), names, stretch, head_from(head), taken)
+        typer.echo(rerun)
+
+
+def _write_layout(path: Path, out: Path) -> None:
+    import json
+
+    from capture.outputs import whole_file
+    from capture.take import read_take
+    from viz.timelines import foxglove_layout, plotjuggler_layout, plots_of
+
+    plots = plots_of(read_take(path))
+    if out.suffix.lower() == ".xml":
+        text = plotjuggler_layout(plots)
+    else:
+        text = json.dumps(foxglove_layout(plots), indent=1) + "\n"
+    with whole_file(out) as unfinished:
+        unfinished.write_text(text, "utf-8")
+
+
+def _taken(paths: Sequence[Path]) -> "tuple[Recording, Alignment] | None":
+    """The first take among the inputs that has samples, with its alignment."""
+    from capture.recording import read_recording
+    from capture.sync import align
+    from capture.take import TAKE_FILE
+
+    for path in paths:
+        if (path / TAKE_FILE).is_file():
+            recording = read_recording(path)
+            if len(recording):
+                return recording, align(recording)
+    return None
+
+
+def _tracks(paths: Sequence[Path], captions: list[str] | None) -> "tuple[list[Track], list[str]]":
+    from capture.tracks import read_track
+
+    tracks = [read_track(path) for path in paths]
+    say_doubts(tracks)
+    if captions and len(captions) != len(tracks):
+        raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
+    return tracks, captions or [track.name for track in tracks]
+
+
 def _faces(
     paths: Sequence[Path], addresses: list[str] | None, captions: list[str] | None
 ) -> "Faces":
@@ -112,15 +200,10 @@ def _faces(
         return LiveFaces(addresses or [USUAL_ADDRESS], FACE_12.names)
     if addresses:
         raise ConfigError("give files or --address, they have no clock in common")
-    from capture.tracks import read_track
     from viz.film import common_stretch, staged
     from viz.slots import read_slots
 
-    tracks = [read_track(path) for path in paths]
-    say_doubts(tracks)
-    if captions and len(captions) != len(tracks):
-        raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
-    names = captions or [track.name for track in tracks]
+    tracks, names = _tracks(paths, captions)
     slots = [read_slots(path) for path in paths]
     return FileFaces(staged(tracks), names, common_stretch(tracks), slots)
 

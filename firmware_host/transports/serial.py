@@ -93,7 +93,9 @@ class SerialTransport:
         port = self._serial
         try:
             while not self._closing.is_set():
-                data = port.read(max(1, port.in_waiting))
+                data = port.read(1)
+                if data and (more := port.in_waiting):  # the frame that the first byte began
+                    data += port.read(more)
                 if data:
                     loop.call_soon_threadsafe(self._hand_over, data)
         except OSError as error:

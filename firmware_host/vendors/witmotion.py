@@ -52,6 +52,7 @@ _CONTENT_REGISTER, _RATE_REGISTER = 0x02, 0x03
 _FOUR = struct.Struct("<4h")
 _NINE = struct.Struct("<9h")
 _FULL_SCALE = 32768
+_MANY = 256  # bytes; fewer are looked through one by one
 _ROUNDS_REMEMBERED = 4  # so that a lost last frame is not taken for a change of content
 
 
@@ -64,6 +65,7 @@ class WitFrame:
 
 
 Check = Callable[[bytes], bool]
+Starts = Callable[[bytes], list[int]]
 
 
 class WitDecoder:
@@ -71,12 +73,16 @@ class WitDecoder:
 
     A candidate that fails gives up its first byte only, so no good frame behind it is lost; fewer
     than `size` bytes are ever held back. A sum of 8 bits lets one damaged frame in 256 pass.
+
+    starts: where in many bytes an intact frame could begin, at once; they may overlap. It makes a
+    long run of heads, each of them a candidate, cost as little as any other noise.
     """
 
-    def __init__(self, size: int, is_intact: Check, tail: int) -> None:
+    def __init__(self, size: int, is_intact: Check, tail: int, starts: Starts) -> None:
         self._size = size
         self._is_intact = is_intact
         self._tail = tail  # bytes of the sum
+        self._starts = starts
         self._buffer = b""
 
     @property
@@ -87,6 +93,8 @@ class WitDecoder:
     def feed(self, data: bytes) -> list[WitFrame | Garbage]:
         """Return what `data` completes, in order. Never raises; every byte is counted once."""
         buffer = self._buffer + data
+        if len(buffer) > _MANY:
+            return self._feed_many(buffer)
         found: list[WitFrame | Garbage] = []
         at = start = 0  # where to look, and where what is not accounted for begins
         while (at := _find(buffer, at)) + self._size <= len(buffer):
@@ -103,6 +111,22 @@ class WitDecoder:
         self._buffer = buffer[at:]
         return found
 
+    def _feed_many(self, buffer: bytes) -> list[WitFrame | Garbage]:
+        found: list[WitFrame | Garbage] = []
+        at = 0
+        for start in self._starts(buffer):
+            if start < at:
+                continue
+            if start > at:
+                found.append(Garbage(start - at))
+            at = start + self._size
+            found.append(WitFrame(buffer[start + 1], buffer[start + 2 : at - self._tail]))
+        rest = _find(buffer, max(at, len(buffer) - self._size + 1))
+        if rest > at:
+            found.append(Garbage(rest - at))
+        self._buffer = buffer[rest:]
+        return found
+
 
 def _find(buffer: bytes, at: int) -> int:
     found = buffer.find(_HEAD, at)
@@ -111,6 +135,24 @@ def _find(buffer: bytes, at: int) -> int:
 
 def _has_sum(raw: bytes) -> bool:
     return raw[1] in _TYPES and sum(raw[:-1]) & 0xFF == raw[-1]
+
+
+def _summed_starts(buffer: bytes) -> list[int]:
+    octets = np.frombuffer(buffer, np.uint8)
+    last = len(octets) - FRAME_SIZE + 1  # starts are below it
+    sums = np.concatenate(((0,), np.cumsum(octets, dtype=np.int64)))
+    in_sum = sums[FRAME_SIZE - 1 :][:last] - sums[:last]
+    is_whole = (octets[:last] == _HEAD) & (octets[1:][:last] >> 4 == _HEAD >> 4)
+    is_whole &= (in_sum & 0xFF) == octets[FRAME_SIZE - 1 :]
+    return np.flatnonzero(is_whole).tolist()
+
+
+def _ble_starts(buffer: bytes) -> list[int]:
+    octets = np.frombuffer(buffer, np.uint8)
+    last = len(octets) - BLE_FRAME_SIZE + 1
+    kinds = octets[1:][:last]
+    is_frame = (kinds == _BLE_SAMPLE) | (kinds == _BLE_REGISTERS)
+    return np.flatnonzero((octets[:last] == _HEAD) & is_frame).tolist()
 
 
 def _is_ble_frame(raw: bytes) -> bool:
@@ -161,7 +203,7 @@ class WitMotionSerial:
     def __init__(self, device_id: str = "witmotion", slot: str = "sensor") -> None:
         self.info: HubInfo | None = None
         self._described = _describe(device_id, slot)
-        self._decoder = WitDecoder(FRAME_SIZE, _has_sum, 1)
+        self._decoder = WitDecoder(FRAME_SIZE, _has_sum, 1, _summed_starts)
         self._round: dict[int, bytes] = {}  # what came of the sample under way
         self._kind = 0  # of the last frame
         self._ends: deque[int] = deque(maxlen=_ROUNDS_REMEMBERED)  # last types of rounds before
@@ -236,7 +278,7 @@ class WitMotionBle:
     def __init__(self, device_id: str = "witmotion", slot: str = "sensor") -> None:
         self.info: HubInfo | None = None
         self._described = _describe(device_id, slot)
-        self._decoder = WitDecoder(BLE_FRAME_SIZE, _is_ble_frame, 0)
+        self._decoder = WitDecoder(BLE_FRAME_SIZE, _is_ble_frame, 0, _ble_starts)
         self._maker = BlockMaker(has_clock=False)
 
     def receive(self, data: bytes, time_ns: int) -> list[HubInfo | ImuBlock | Garbage]:

@@ -85,6 +85,40 @@ class JsonMessage:
     values: dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class XimuAnnouncement:
+    """What an x-IMU3 in a network tells everybody once a second.
+
+    tcp_port: on which it serves one host. udp_port: to which port of a host it sends, 0 where it
+    does not say. battery: charge in [0, 1], NaN where unknown.
+    """
+
+    name: str
+    serial_number: str
+    tcp_port: int
+    udp_port: int
+    battery: float
+
+
+def decode_announcement(data: bytes) -> XimuAnnouncement | None:
+    """Read one datagram of ANNOUNCEMENT_PORT; None where it is none. Never raises."""
+    message = _json(data.strip()) if len(data) < MAX_MESSAGE else None
+    if message is None:
+        return None
+    values = message.values
+    tcp_port, udp_port = (values.get(key) for key in ("port", "send"))
+    if not (isinstance(tcp_port, int) and 0 < tcp_port < 65_536):
+        return None
+    charge = values.get("battery")
+    return XimuAnnouncement(
+        str(values.get("name", ""))[:64],
+        (_name(message) or "")[:64],
+        tcp_port,
+        udp_port if isinstance(udp_port, int) and 0 < udp_port < 65_536 else 0,
+        charge / 100 if isinstance(charge, int | float) and 0 <= charge <= 100 else math.nan,
+    )
+
+
 class XimuDecoder:
     """Incremental decoder: feed it what arrived, take what is complete.
 

@@ -3,7 +3,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from dataset_tools.allan import allan_deviation, expected_deviation
+from capture.allan import allan_deviation, expected_deviation
 from dataset_tools.chips import CHIPS, DPS, MILLI_G, Chip, Imperfections, draw_parts
 from dataset_tools.disturbances import Disturbances, Warming
 from dataset_tools.performance import Performance

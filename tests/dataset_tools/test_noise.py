@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dataset_tools.allan import FLOOR, allan_deviation, expected_deviation, noise_figures
+from capture.allan import FLOOR, allan_deviation, expected_deviation, noise_figures
 from dataset_tools.noise import digitise, drift, flicker, low_pass, random_walk, white
 
 RATE_HZ = 20.0

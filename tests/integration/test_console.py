@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from itertools import islice
@@ -350,6 +351,32 @@ def test_a_recording_brings_its_console_along_and_takes_it_away(tmp_path):
     assert child.returncode == 130
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=20)
+
+
+def test_a_phone_needs_the_link_that_was_printed(recording):
+    pytest.importorskip("nicegui", reason="the console needs NiceGUI")
+    port = free_port()
+    command = [sys.executable, "-u", "-m", "imusic", "console", "--port", str(port), "--phone"]
+    child = subprocess.Popen(
+        [*command, "--record", recording.link.addresses[0]],
+        cwd=ROOT,
+        env=outside_of_pytest(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        link = child.stdout.readline().strip()
+        local = link.replace(link.split("//")[1].split(":")[0], "127.0.0.1")
+        wait_for_page(local, child)
+        with urllib.request.urlopen(local, timeout=60) as answer:
+            assert b"imusic" in answer.read()
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60)
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def test_a_console_needs_a_port_that_is_free(capsys):

@@ -12,9 +12,11 @@ from capture.recording import read_recording
 from capture.sync import align
 from firmware_host.layout import FACE_12
 from imusic.cli import main
+from viz.activation_figures import activations_page, confusion
 from viz.axes import SERIES, TROUBLE, TRUTH
-from viz.face_figures import compare, errors_page, most_active
+from viz.face_figures import compare, curves_page, errors_page, most_active
 from viz.page import Area, Line, Rect, Text
+from viz.signal_figures import allan_page, spectrum
 from viz.take_figures import (
     Lateness,
     clocks_page,
@@ -37,6 +39,7 @@ def take(tmp_path_factory):
     accel = np.full((COUNT, 12, 3), (0.0, 9.81, 0.0), np.float32)
     gyro = np.zeros_like(accel)
     gyro[:, :, 1] = np.sin(6 * time_s)[:, None] * (time_s > 1)[:, None]
+    gyro += np.random.default_rng(5).normal(0.0, 1e-4, gyro.shape)  # as chips do at rest
     accel[time_s >= 2.0, 3] = gyro[time_s >= 2.0, 3] = np.nan
     weights = np.zeros((240, 52), np.float32)
     weights[:, INDEX["jawOpen"]] = 0.5 + 0.5 * np.sin(np.arange(240) / 10)
@@ -158,14 +161,16 @@ def test_nothing_that_moves_is_said_and_not_divided_by():
     assert "no shape moves enough to be judged" in texts(page)
 
 
-@pytest.mark.parametrize("what", ["traces", "clocks", "sync", "latency"])
-@pytest.mark.parametrize("suffix", [".svg", ".png"])
+@pytest.mark.parametrize("what", ["traces", "clocks", "sync", "latency", "spectrogram", "allan"])
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
 def test_a_take_becomes_a_figure(take, tmp_path, capsys, what, suffix):
     out = tmp_path / f"figure{suffix}"
     assert main(["plot", what, str(take), "--out", str(out)]) == 0
     assert capsys.readouterr().out.strip() == str(out)
     if suffix == ".svg":
         assert len(ElementTree.fromstring(out.read_text("utf-8"))) > 4
+    elif suffix == ".pdf":
+        assert out.read_bytes().startswith(b"%PDF-1.4")
     else:
         assert cv2.imread(str(out)).std() > 5
     assert main(["plot", what, str(take), "--out", str(out)]) == 2
@@ -182,7 +187,7 @@ def prediction(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("what", ["curves", "errors"])
+@pytest.mark.parametrize("what", ["curves", "errors", "activations"])
 def test_a_prediction_is_compared_with_its_take(take, prediction, tmp_path, what):
     out = tmp_path / "figure.svg"
     argv = ["plot", what, str(take), str(prediction), "--out", str(out)]
@@ -198,7 +203,7 @@ def test_a_prediction_is_compared_with_its_take(take, prediction, tmp_path, what
     ("argv", "complaint"),
     [
         (["traces", "gone", "--out", "f.svg"], "gone"),
-        (["traces", "gone", "--out", "f.pdf"], "expected a name ending in .svg or .png or .webp"),
+        (["traces", "gone", "--out", "f.gif"], "expected a name ending in .svg or .pdf or .png"),
         (
             ["traces", "gone", "--out", "f.svg", "--quantity", "x"],
             "expected gyro or accel, got 'x'",
@@ -218,3 +223,47 @@ def test_nobody_publishing_is_an_error_with_a_hint(tmp_path, capsys):
     argv = ["plot", "latency", "--out", str(tmp_path / "f.svg"), "--seconds", "0.5"]
     assert main([*argv, "--address", "tcp://127.0.0.1:9"]) == 3
     assert "no face arrived from tcp://127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_the_frequency_that_was_felt_is_the_loudest_and_stands_in_its_row():
+    time_s = np.arange(0, 6, 1 / 200)
+    values = np.stack([np.sin(2 * np.pi * 25 * time_s), 0 * time_s, 0 * time_s], axis=1)
+    hertz, power = spectrum(time_s, values)
+    assert (np.abs(hertz[power.argmax(axis=0)] - 25) < 1.1).all()
+    assert spectrum(time_s[:50], values[:50])[1].size == 0  # shorter than a window
+
+
+def test_noise_of_a_sensor_at_rest_is_read_off_its_allan_curve(recording):
+    page = allan_page(recording, align(recording), "gyro", (0.0, 0.9))
+    said = [text for text in texts(page) if "√Hz" in text]
+    assert len(said) == len(FACE_12.names)
+    nothing = allan_page(recording, align(recording), "gyro", (100.0, 101.0))
+    assert any(text.startswith("no slot gave") for text in texts(nothing))
+
+
+def test_what_is_taken_for_something_else_stands_beside_the_diagonal():
+    truth, other = np.zeros((200, 52)), np.zeros((200, 52))
+    jaw, smile = INDEX["jawOpen"], INDEX["mouthSmileLeft"]
+    truth[:50, jaw] = 0.8
+    truth[100:140, smile] = 0.8
+    other[:50, smile] = 0.8  # the jaw is taken for a smile
+    other[100:120, smile] = 0.8
+    shapes, share = confusion(truth, other)
+    assert shapes.tolist() == sorted([jaw, smile])
+    jaw_at, smile_at = shapes.tolist().index(jaw), shapes.tolist().index(smile)
+    assert share[jaw_at, smile_at] == 1.0
+    assert share[jaw_at, jaw_at] == 0.0
+    assert share[smile_at, smile_at] == 0.5
+    page = activations_page(truth, [other], ["truth", "other"])
+    assert "other: found 25 %" in texts(page)
+    assert confusion(truth, np.full_like(truth, np.nan))[1].size == 0
+
+
+def test_a_spread_is_a_band_around_the_mean():
+    time_s, truth = np.arange(100) / 60, np.zeros((100, 52))
+    others = [np.full((100, 52), value) for value in (0.2, 0.6)]
+    page = curves_page(time_s, [truth, *others], ["truth", "a", "b"], ["jawOpen"], spread=True)
+    band = next(mark for mark in page.marks if isinstance(mark, Area))
+    middle = next(m for m in page.marks if isinstance(m, Line) and m.ink == SERIES[0])
+    assert band.points[:, 1].min() < middle.points[0, 1] < band.points[:, 1].max()
+    assert "mean and range of 2" in texts(page)

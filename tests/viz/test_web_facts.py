@@ -173,8 +173,9 @@ def test_the_newest_message_of_every_topic_is_kept():
     weights = np.full(52, 2.0, np.float32)
     frame = BlendshapeFrame(1, weights, np.full(4, np.nan, np.float32))
     latest.take(encode(message_from_frame(frame, "hub", 0, 1)), 5.0)
-    face = np.frombuffer(latest.face, "<f4")
+    face = np.frombuffer(latest.face[: 4 * 56], "<f4")
     assert face.tolist() == [1.0] * 52 + [1, 0, 0, 0]
+    assert np.frombuffer(latest.face[4 * 56 :], "<f8").tolist() == [1e-6]  # 1 ns, in ms
     latest.take(encode_record(recording()), 6.0)
     latest.take(encode_status(StatusMessage("rig", 1, 1, 1, "live", 9, 9, 0, 1.0)), 7.0)
     latest.take(b"noise", 8.0)

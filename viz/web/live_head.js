@@ -28,10 +28,14 @@ function parse(buffer) {
 
 export default {
   template: `<div style="position:relative;width:100%;height:100%">
-    <canvas style="width:100%;height:100%;display:block"></canvas></div>`,
+    <canvas style="width:100%;height:100%;display:block"></canvas>
+    <span style="position:absolute;left:14px;bottom:10px;font-size:13px;color:#707882"></span></div>`,
   props: { head_url: String, faces_url: String, slots: Object },
   async mounted() {
     this.canvas = this.$el.querySelector("canvas");
+    this.ages = [];
+    this.toldMs = 0;
+    this.measures = new URLSearchParams(location.search).has("measure");
     this.renderer = new THREE.WebGLRenderer({ canvas: this.canvas, antialias: true, alpha: true });
     this.camera = new THREE.PerspectiveCamera(18, 1, 0.05, 10);
     this.scene = new THREE.Scene();
@@ -104,7 +108,11 @@ export default {
       place.protocol = place.protocol.replace("http", "ws");
       this.socket = new WebSocket(place);
       this.socket.binaryType = "arraybuffer";
-      this.socket.onmessage = (event) => { this.face = new Float32Array(event.data); };
+      this.socket.onmessage = (event) => {
+        this.face = new Float32Array(event.data, 0, 56);
+        this.sentMs = new DataView(event.data).getFloat64(4 * 56, true);
+        this.isNew = true;
+      };
       this.socket.onclose = () => { if (!this.gone) setTimeout(() => this.listen(), 1000); };
     },
     fit() {
@@ -130,6 +138,22 @@ export default {
       if (!this.isStale) return;
       this.isStale = false;
       this.renderer.render(this.scene, this.camera);
+      if (this.isNew) this.tell();
+    },
+    tell() {
+      // How fast faces come and how old one is when it has been drawn; of this computer's clock.
+      this.isNew = false;
+      if (this.measures) this.renderer.getContext().finish();
+      const now = performance.timeOrigin + performance.now();
+      this.ages.push(now - this.sentMs);
+      if (this.measures) (window.imusicAges ??= []).push(now - this.sentMs);
+      if (now - this.toldMs < 500) return;
+      const ages = this.ages.sort((a, b) => a - b), middle = ages[ages.length >> 1];
+      const hertz = Math.round((1000 * ages.length) / (now - this.toldMs));
+      const isHere = middle > -50 && middle < 10000;  // else the clocks of two devices
+      this.$el.querySelector("span").textContent = `${hertz} Hz${isHere ? ` · ${Math.round(middle)} ms` : ""}`;
+      this.ages = [];
+      this.toldMs = now;
     },
     place(face) {
       const { positions, shapes, sites } = this.data;

@@ -12,6 +12,7 @@ from nicegui.elements.scene import Scene  # registers three.js, which our head i
 from capture.wire_control import ControlVerb
 from capture.wire_traces import in_slots
 from viz.web.facts import Facts, Light, Prompt, of_live, of_record, prompt_of
+from viz.web.gate import Gate
 from viz.web.sockets import Latest, Sockets
 
 REFRESH_S = 0.25
@@ -77,8 +78,13 @@ class Console:
         self.latest = Latest()
         self._task: asyncio.Task[None] | None = None
 
-    def serve(self, port: int) -> None:
-        """Serve the page on this computer until the process ends."""
+    def serve(self, port: int, token: str = "") -> None:
+        """Serve the page until the process ends: on this computer, or with a token to all others.
+
+        token: what whoever opens the page must know; "" for this computer only.
+        """
+        if token:
+            app.add_middleware(Gate, token=token)
         app.on_startup(self._begin)
         app.on_shutdown(self._end)
         app.get(HEAD_URL)(self._head_response)
@@ -86,7 +92,7 @@ class Console:
         app.websocket(TRACES_URL)(self._send_traces)
         ui.page("/")(self._page)
         ui.run(
-            host="127.0.0.1",
+            host="0.0.0.0" if token else "127.0.0.1",
             port=port,
             title="imusic",
             show=False,

@@ -61,13 +61,17 @@ class Latest:
 
 
 def face_bytes(data: bytes) -> bytes:
-    """A `face/1` message as the page wants it: 52 weights and wxyz, 56 little-endian float32."""
-    frame = frame_from_message(decode(data))
+    """A `face/1` message as the page wants it, little-endian: 52 weights and wxyz as float32, and
+    when it was published as float64, milliseconds of Unix time.
+    """
+    message = decode(data)
+    frame = frame_from_message(message)
     quat = frame.quat_world_from_head
     if quat is None or not 0.5 < float(np.linalg.norm(quat)) < 2.0:  # NaN as well
         quat = _UPRIGHT
     weights = np.clip(np.nan_to_num(frame.weights), 0.0, 1.0)
-    return np.concatenate([weights, quat]).astype("<f4").tobytes()
+    sent_ms = np.array([message.unix_ns / 1e6], "<f8")
+    return np.concatenate([weights, quat]).astype("<f4").tobytes() + sent_ms.tobytes()
 
 
 class Sockets:

@@ -2,7 +2,8 @@
  * A hub on an ESP32 (Arduino core) with up to 16 ICM-42688-P IMUs on one SPI bus.
  *
  * THIS SKETCH HAS NOT BEEN RUN ON HARDWARE, nor compiled with the ESP32 toolchain: take it as a
- * place to start from. What it builds on, imusic_hub.h, is tested; hub_posix.c beside it runs.
+ * place to start from. The tests compile it for a computer around a board of software, and check
+ * its bus, its registers, its timing and its words against what the sensors feel.
  * Register numbers are those of TDK's datasheet DS-000347, bank 0.
  *
  * To use it: copy imusic_hub.h into this folder, set the pins and slots below, flash, and run

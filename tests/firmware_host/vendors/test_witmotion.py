@@ -18,7 +18,10 @@ from firmware_host.vendors.witmotion import (
     WitFrame,
     WitMotionBle,
     WitMotionSerial,
+    _ble_starts,
     _has_sum,
+    _is_ble_frame,
+    _summed_starts,
     settings,
 )
 
@@ -30,6 +33,14 @@ GYRO = bytes.fromhex("55 52 00 10 00 e0 00 40 c4 09 a4")
 ANGLE = bytes.fromhex("55 53 00 00 00 00 00 40 00 00 e8")
 QUAT = bytes.fromhex("55 59 82 5a 00 00 00 00 82 5a 66")
 ROUND = TIME + ACCEL + GYRO + ANGLE + QUAT
+
+# What a sensor of this family sent over its wire, as somebody left it beside his decoder for an
+# STM32 (`/*55 51 00 00 … c1 f7*/` in a wt1_imu.c on GitHub): acceleration zero, turning not, roll
+# 7.46 and pitch −1.11 degrees.
+CAPTURED_WIRE = bytes.fromhex(
+    "55 51 00 00 00 00 00 00 b6 01 5d 55 52 00 00 00 00 00 00 c9 89 f9"
+    "55 53 4e 05 36 ff 00 00 06 c1 f7"
+)
 
 # What a WT901BLE68 at rest notified, as printed (its first 16 bytes) in github.com/obedier/vib,
 # analyze_wt901_data.py; pitch and yaw, which the printing cut off, are zero here.
@@ -50,12 +61,26 @@ def blocks(events):
     return [event for event in events if isinstance(event, ImuBlock)]
 
 
+def garbage(events):
+    return sum(event.count for event in events if isinstance(event, Garbage))
+
+
 def readings(events):
     """(N, 6) accel and gyro of every sample, whatever blocks they came in."""
     rows = [
         np.concatenate((b.accel_m_s2[:, 0], b.gyro_rad_s[:, 0]), axis=1) for b in blocks(events)
     ]
     return np.concatenate(rows) if rows else np.zeros((0, 6))
+
+
+def test_bytes_that_somebody_captured_from_a_wire_are_intact_and_a_round():
+    found = WitDecoder(FRAME_SIZE, _has_sum, 1, _summed_starts).feed(CAPTURED_WIRE)
+    assert [frame.kind for frame in found] == [0x51, 0x52, 0x53]
+    assert struct.unpack("<2h", found[2].payload[:4]) == (1358, -202)
+    block = blocks(WitMotionSerial().receive(CAPTURED_WIRE * 3, 7_000_000))[0]
+    assert not block.accel_m_s2.any()
+    assert not block.gyro_rad_s.any()
+    assert block.tick_is_arrival
 
 
 def test_a_round_of_frames_is_one_sample_in_si_units():
@@ -141,7 +166,7 @@ def test_time_goes_on_when_the_calendar_of_the_device_is_set_back_or_lost():
 
 @given(st.binary(max_size=600), cuts)
 def test_noise_never_raises_and_every_byte_is_accounted_for(noise, sizes):
-    decoder = WitDecoder(FRAME_SIZE, _has_sum, 1)
+    decoder = WitDecoder(FRAME_SIZE, _has_sum, 1, _summed_starts)
     found = [f for chunk in chunked(noise, sizes) for f in decoder.feed(chunk)]
     used = sum(f.count if isinstance(f, Garbage) else FRAME_SIZE for f in found)
     assert used + decoder.pending == len(noise)
@@ -159,11 +184,30 @@ def test_any_chunking_gives_the_same_readings(parts, sizes):
     np.testing.assert_array_equal(readings(got), readings(whole.receive(stream, 1)))
 
 
+pieces = st.sampled_from([ROUND, ROUND[:-1], CAPTURED, b"\x55" * 12, b"\x55\x51", b"\x55\x61"])
+
+
+@given(st.lists(pieces | st.binary(max_size=40), max_size=20))
+def test_many_bytes_at_once_are_read_as_one_by_one(parts):
+    stream = b"".join(parts)
+    for arguments in (
+        (FRAME_SIZE, _has_sum, 1, _summed_starts),
+        (BLE_FRAME_SIZE, _is_ble_frame, 0, _ble_starts),
+    ):
+        few, many = WitDecoder(*arguments), WitDecoder(*arguments)
+        one_by_one = [found for octet in stream for found in few.feed(bytes((octet,)))]
+        at_once = many._feed_many(stream) if len(stream) >= arguments[0] else many.feed(stream)
+        assert many.pending == few.pending
+        kinds = [found for found in one_by_one if isinstance(found, WitFrame)]
+        assert [found for found in at_once if isinstance(found, WitFrame)] == kinds
+        assert garbage(at_once) == garbage(one_by_one)
+
+
 @given(st.integers(0, len(ROUND) - 1), st.integers(1, 255))
 def test_damage_to_one_byte_costs_one_frame(at, flip):
     damaged = bytearray(ROUND)
     damaged[at] ^= flip
-    decoder = WitDecoder(FRAME_SIZE, _has_sum, 1)
+    decoder = WitDecoder(FRAME_SIZE, _has_sum, 1, _summed_starts)
     found = decoder.feed(ROUND + bytes(damaged) + ROUND)
     kinds = [f.kind for f in found if isinstance(f, WitFrame)]
     intact = [0x50, 0x51, 0x52, 0x53, 0x59]
@@ -186,7 +230,7 @@ def test_settings_are_the_writes_that_the_maker_describes():
 
 
 def test_a_megabyte_of_heads_takes_time_in_proportion_and_no_memory():
-    decoder = WitDecoder(FRAME_SIZE, lambda _: False, 1)
+    decoder = WitDecoder(FRAME_SIZE, lambda _: False, 1, lambda _: [])
     assert decoder.feed(b"\x55" * 1_000_000) == [Garbage(1_000_000 - FRAME_SIZE + 1)]
     assert decoder.pending == FRAME_SIZE - 1
 

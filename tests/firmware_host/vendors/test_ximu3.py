@@ -1,5 +1,6 @@
 """x-IMU3: the maker's own examples, its own decoder as oracle, noise, damage, restarts."""
 
+import math
 import struct
 import time
 
@@ -15,8 +16,10 @@ from firmware_host.vendors.ximu3 import (
     MAX_MESSAGE,
     DataMessage,
     JsonMessage,
+    XimuAnnouncement,
     XimuDecoder,
     XimuDevice,
+    decode_announcement,
 )
 
 # The examples of the maker's "x-IMU3 User Manual v0.11", sections 8.1.9, 8.2.2 to 8.2.15 and 10:
@@ -281,3 +284,16 @@ def test_the_makers_own_decoder_finds_the_same_samples_in_a_damaged_stream(tmp_p
     assert len(got) == len(expected)
     np.testing.assert_array_equal(got[:, 0], expected[:, 0])
     np.testing.assert_allclose(got[:, 1:], expected[:, 1:], rtol=1e-5, atol=1e-4)
+
+
+def test_the_announcement_of_the_manual_says_where_the_device_is():
+    told = decode_announcement(ANNOUNCEMENT)
+    assert told == XimuAnnouncement("x-IMU3", "0123-4567-89AB-CDEF", 7000, 8000, 1.0)
+    assert decode_announcement(ANNOUNCEMENT.replace(b'"port":7000', b'"port":0')) is None
+    assert decode_announcement(b'{"port": 7}').udp_port == 0
+    assert math.isnan(decode_announcement(b'{"port": 7, "battery": 1' + b"0" * 400 + b"}").battery)
+
+
+@given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
+def test_a_datagram_of_noise_is_no_announcement(noise):
+    assert decode_announcement(noise) is None
