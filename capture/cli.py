@@ -148,10 +148,12 @@ def recover(take: TakeArgument, as_json: JsonOption = False) -> None:
 
 @import_app.command()
 def samples(
-    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="Samples, and maybe weights.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.npz|FILE.csv", help="Samples, maybe weights.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
 ) -> None:
-    """Make a take of IMU samples in an NPZ file (keys in docs/take-format.md).
+    """Make a take of IMU samples in an NPZ or CSV file (keys in docs/take-format.md).
 
     Example: imusic import samples face.npz --out takes/face
     """
@@ -186,6 +188,37 @@ def livelink(
     from capture.livelink_import import import_livelink
 
     _tell(import_livelink(file, out, truth, swap_sideways), out)
+
+
+@import_app.command()
+def beat(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Faces as BEAT has them.")],
+    out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
+) -> None:
+    """Make a take of faces in JSON: names of shapes, and frames of time and weights.
+
+    Example: imusic import beat 1_wayne_0_1_1.json --out takes/wayne-1
+    """
+    from capture.beat import import_beat
+
+    _tell(import_beat(file, out), out)
+
+
+@import_app.command()
+def archive(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip|.tar.*", help="From anybody.")],
+    out: Annotated[Path, typer.Option(help="Folder for its files, new.")],
+) -> None:
+    """Unpack an archive without harm: regular files only, nothing outside the folder, no bombs.
+
+    Example: imusic import archive takes.zip --out received
+    """
+    from capture.archives import unpack
+    from capture.take import TAKE_FILE
+
+    files = unpack(file, out)
+    takes = sum(path.name == TAKE_FILE for path in files)
+    typer.echo(f"{out}: {len(files)} files, {takes} takes")
 
 
 def _json(value: Any) -> str:
