@@ -29,7 +29,14 @@ from model.evaluate import judge_take
 from model.predict import predict_recording
 
 PUBLIC_TEST = ("arkit/alexdjulin/S07-001.csv", "arkit/applicator/SampleTest0*.csv")
-KEPT = ("correlation", "mae_offset_free", "mae", "jitter_ratio", "correlation_per_shape")
+KEPT = (
+    "correlation",
+    "mae_offset_free",
+    "mae",
+    "jitter_ratio",
+    "spread_coverage_90",
+    "correlation_per_shape",
+)
 Row = dict[str, Any]
 
 
@@ -100,18 +107,22 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "mae_mean_face": mean("mae", "mean_face"),
         "jitter_model": mean("jitter_ratio", "model"),
         "jitter_ridge": mean("jitter_ratio", "ridge"),
+        "coverage_model": mean("spread_coverage_90", "model"),
+        "coverage_filter": mean("spread_coverage_90", "kalman"),
     }
 
 
 def print_markdown(rows: list[dict[str, Any]], head: str) -> None:
     """Tables as they stand in docs/accuracy.md."""
     print(f"Sensors on head family `{head}`, {len({r['wearer'] for r in rows})} wearers each.\n")
-    print("| recording | r network | r ridge | ratio network | ratio ridge | jitter |")
-    print("|---|---|---|---|---|---|")
+    columns = ("r network", "r ridge", "ratio network", "ratio ridge", "jitter", "of 90 %")
+    print(f"| recording | {' | '.join(columns)} | of 90 %, filter |")
+    print("|---|---|---|---|---|---|---|---|")
     for file in [*sorted({row["file"] for row in rows}), None]:
         found = summary([row for row in rows if file in (None, row["file"])])
         figures = ("r_model", "r_ridge", "offset_free_ratio_model", "offset_free_ratio_ridge")
-        cells = (f"{found[key]:.2f}" for key in (*figures, "jitter_model"))
+        others = ("jitter_model", "coverage_model", "coverage_filter")
+        cells = (f"{found[key]:.2f}" for key in (*figures, *others))
         print(f"| {file or 'mean'} | " + " | ".join(cells) + " |")
     low, high = interval(rows)
     print(f"\n95 % interval of the mean r over wearers and recordings: {low:.2f} … {high:.2f}.\n")

@@ -8,11 +8,12 @@ import numpy as np
 from capture import rotations
 from capture.curves import RATE_HZ
 from dataset_tools.motion import swaying, walking
-from dataset_tools.performance import REST_S, Performance
+from dataset_tools.performance import REST_S, ROUTINE_S, Performance
 from dataset_tools.virtual_imu import VirtualSamples
 from firmware_host.layout import FACE_12
 
 _DEAD, _LOST, _LATE_S = 3, 0.05, 0.002
+_EASE_S = 1.0  # not judged
 # Who has few sensors puts them here first: jaw and corners of the mouth, then brow and upper lip.
 _WORN_FIRST = (
     "mentalis",
@@ -112,16 +113,24 @@ def _rows(performance: Performance) -> int:
 def _with_head(
     performance: Performance, vectors: np.ndarray, position_m: np.ndarray | None
 ) -> Performance:
-    """Generated motion, at `RATE_HZ`, in place of the head's own at the recording's rate."""
+    """Generated motion, at `RATE_HZ`, in place of the head's own after rest and routine.
+
+    Those are asked of everybody before they move as they like; motion sets in within `_EASE_S`.
+    """
+    since_s = performance.time_s - performance.time_s[0] - (REST_S + ROUTINE_S)
+    x = np.clip(since_s / _EASE_S, 0.0, 1.0)[:, None]
+    share = x * x * (3.0 - 2.0 * x)
 
     def filmed(motion: np.ndarray) -> np.ndarray:
-        t = performance.time_s - performance.time_s[0]
         even = np.arange(len(motion)) / RATE_HZ
-        return np.stack([np.interp(t, even, column) for column in motion.T], axis=1)
+        return share * np.stack([np.interp(since_s, even, column) for column in motion.T], axis=1)
 
+    moved = rotations.from_vector(filmed(vectors))
     return replace(
         performance,
-        quat_world_from_head=rotations.from_vector(filmed(vectors)),
+        quat_world_from_head=np.where(
+            since_s[:, None] > 0.0, moved, performance.quat_world_from_head
+        ),
         head_position_m=None if position_m is None else filmed(position_m),
     )
 

@@ -107,6 +107,7 @@ class BlendshapeFrame:
     time_ns: host monotonic. tracked: False when the source saw no face (weights are then stale).
     confidence: 0 nothing to go by … 1 all sensors heard just now. shape_confidence: (52,) from 0 to
     1, how much of each shape this face can be trusted to tell, or None where nobody said.
+    spread: (52,) standard deviation of the true weights about these, or None where nobody said.
     """
 
     time_ns: int
@@ -115,3 +116,4 @@ class BlendshapeFrame:
     tracked: bool = True
     confidence: float = 1.0
     shape_confidence: Floats | None = None
+    spread: Floats | None = None

@@ -10,6 +10,9 @@ q, Ctrl-C   stop              end the take; before it began, let go of the devic
             slate NAME        what takes are called from the next on
 r           again             in a guided session: show this step once more
 s           skip              in a guided session: leave this step out
+z           rezero            of a live face: it is at rest now, wherever its sensors sit
+u           undo              of a live face: the last re-zero or change of wearer was a mistake
+            wearer NAME       of a live face: somebody else's profile; `wearer none`: a stranger's
 """
 
 from collections.abc import Callable
@@ -28,6 +31,9 @@ class Verb(Enum):
     AGAIN = "again"
     SKIP = "skip"
     ARM = "arm"
+    REZERO = "rezero"
+    UNDO = "undo"
+    WEARER = "wearer"
     SLATE = "slate"
 
 
@@ -53,10 +59,13 @@ _KEYS = {
     "q": Command(Verb.STOP),
     "r": Command(Verb.AGAIN),
     "s": Command(Verb.SKIP),
+    "z": Command(Verb.REZERO),
+    "u": Command(Verb.UNDO),
     "\x03": Command(Verb.STOP),
     "\x04": Command(Verb.STOP),
 }
 KEYS_HINT = "m mark · g good · n no good · q stop"
+LIVE_HINT = "z the face is at rest now · u undo · q stop"
 START_HINT = "space starts"
 GUIDE_HINT = "r once more · s skip · space hold · q stop"
 
@@ -91,6 +100,12 @@ def command_of_line(line: str) -> Command | None:
             return Command(Verb.AGAIN)
         case "skip" if not label:
             return Command(Verb.SKIP)
+        case "rezero" if not label:
+            return Command(Verb.REZERO)
+        case "undo" if not label:
+            return Command(Verb.UNDO)
+        case "wearer" if label:
+            return Command(Verb.WEARER, label)
     return None
 
 

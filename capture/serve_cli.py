@@ -84,8 +84,13 @@ def _say(*lines: str) -> None:
 
 @app.command()
 def ctl(
-    verb: Annotated[str, typer.Argument(help="status, arm, start, stop, mark or slate.")],
-    label: Annotated[str, typer.Argument(help="Of a mark, or the new slate.")] = "",
+    verb: Annotated[
+        str,
+        typer.Argument(
+            help="status, arm, start, stop, mark or slate; of live: rezero, undo or wearer."
+        ),
+    ],
+    label: Annotated[str, typer.Argument(help="Of a mark, the new slate, or wearer.")] = "",
     address: Annotated[str, typer.Option(help="Of the recorder.")] = "tcp://127.0.0.1:5573",
     server_key: Annotated[
         str, typer.Option(help="Public key of a recorder on another computer.")
@@ -111,8 +116,9 @@ def ctl(
 
     if verb not in CONTROL_VERBS:
         raise ConfigError(f"ctl: expected {', '.join(CONTROL_VERBS)}, got {verb!r}")
-    if bool(label) != (verb == "slate") and verb != "mark":
-        what = "needs a name" if verb == "slate" else "takes no label"
+    named = verb in ("slate", "wearer")
+    if bool(label) != named and verb != "mark":
+        what = "needs a name" if named else "takes no label"
         raise ConfigError(f"ctl {verb}: {what}")
     request = ControlRequest(verb=verb, label=label)
     reply = ask(address, request, timeout, ticket_of(server_key, key_file, "--server-key"))

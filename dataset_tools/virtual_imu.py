@@ -37,6 +37,8 @@ NECK_PIVOT_M = np.array([0.0, -0.09, -0.02])
 # ARKit jitters by some thousandths from frame to frame; skin does not. 12 ms keeps 11 Hz (−3 dB).
 SKIN_SMOOTHING_S = 0.012
 _KNOT_HZ = 120.0
+# Faces and heads have next to nothing above a tenth of it; only knocks need finer steps.
+_MOTION_HZ = 200.0
 _BLOCK = 1024  # samples at a time: what fits the processor's cache
 
 
@@ -139,8 +141,7 @@ def feel(
     Args:
         rate_hz: sensor rate; samples lie at k / rate_hz from the start of the performance.
     """
-    finer = max(1, int(np.ceil(wearer.disturbances.needs_hz / rate_hz)))
-    time_s, force, rate = ideal_motion(performance, wearer, rate_hz * finer)
+    time_s, force, rate, finer = _finely(performance, wearer, rate_hz)
     if wearer.disturbances is not CALM:
         jaw = closings(
             performance.time_s - performance.time_s[0], performance.weights[:, INDEX["jawOpen"]]
@@ -153,6 +154,31 @@ def feel(
     time_s = time_s[::finer]
     force, rate = _sensed(time_s, force, rate, wearer)
     return _read_out(time_s, force, rate, wearer, rate_hz, rng)
+
+
+def _finely(
+    performance: Performance, wearer: VirtualWearer, rate_hz: float
+) -> tuple[Array, Array, Array, int]:
+    """Ideal motion as finely as the disturbances ask for; how many of its steps make a sample.
+
+    What faces and heads do is worked out at `_MOTION_HZ` or above and a spline put through it.
+    """
+    needs_hz = wearer.disturbances.needs_hz
+    if needs_hz <= rate_hz:
+        return *ideal_motion(performance, wearer, rate_hz), 1
+    coarse = int(np.ceil(_MOTION_HZ / rate_hz))
+    coarse_hz = rate_hz * coarse
+    steps = max(1, int(np.ceil(needs_hz / coarse_hz)))
+    _, force, rate = ideal_motion(performance, wearer, coarse_hz)
+    count = (len(force) - 1) * steps + 1
+    if steps == 1 or len(force) < 2:
+        return np.arange(len(force)) / coarse_hz, force, rate, coarse
+    time_s = np.arange(count) / (coarse_hz * steps)
+    shape = (count, *force.shape[1:])
+    force, rate = (
+        fit(v.reshape(len(v), -1), coarse_hz).at(time_s)[0].reshape(shape) for v in (force, rate)
+    )
+    return time_s, force, rate, coarse * steps
 
 
 def _sensed(time_s: Array, force: Array, rate: Array, wearer: VirtualWearer) -> tuple[Array, Array]:

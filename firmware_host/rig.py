@@ -160,7 +160,7 @@ USUAL_FACES_PORT = 5570
 class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """ZeroMQ addresses, one PUB socket per stream (docs/wire.md).
 
-    status, events, minute: "" takes the ports after that of faces where it is the usual 5570, and
+    status, events, minute: "" takes 5571, 5572 and 5574 where that of faces is the usual 5570, and
     publishes nothing of the kind where it is another. key_file, allow: beyond this computer, our
     keys and the public ones of subscribers.
     """
@@ -185,7 +185,7 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     @property
     def minute_address(self) -> str:
         """Where movements too small for a camera are published; "" nowhere."""
-        return self.minute or self._after(3)
+        return self.minute or self._after(4)
 
     def _after(self, ports: int) -> str:
         place, colon, port = self.faces.rpartition(":")

@@ -79,8 +79,9 @@ VERBS: dict[str, Verb] = {
         "model.track_cli", "Model", "Tell how well what raters said follows from faces."
     ),
     "predict": Verb("model.cli", "Model", "Write the face of a recorded take to a file."),
+    "latency": Verb("imusic.latency", "Model", "Measure how late a face is, end to end."),
     "minute": Verb("model.minute_cli", "Model", "List movements too small for a camera."),
-    "live": Verb("model.cli", "Model", "Publish the face of a live hub over ZeroMQ."),
+    "live": Verb("model.live_cli", "Model", "Publish the face of a live hub over ZeroMQ."),
     "drive": Verb("capture.drive_cli", "Model", "Drive avatars with published or recorded faces."),
     "keys": Verb("capture.drive_cli", "Model", "Make the keys that let faces leave a computer."),
     "export": Verb("model.cli", "Model", "Turn a checkpoint into a network that needs no torch."),

@@ -24,6 +24,7 @@ from model.baselines import Ridge
 from model.config import DiffusionConfig
 from model.kalman import Belief, Dynamics
 from model.responses import FELT, SiteResponses
+from model.spread import Spread, checked
 
 SCHEMA_VERSION = 2
 FEATURES_VERSION = 2
@@ -68,6 +69,7 @@ class Checkpoint:
     """A loaded checkpoint.
 
     mean_change: (52,) of the training data, the mean-face baseline. belief: about a stranger.
+    spread: how far its answers stray; None of checkpoints that do not say.
     """
 
     folder: Path
@@ -78,6 +80,7 @@ class Checkpoint:
     mean_change: Floats
     ridge: Ridge
     belief: Belief
+    spread: Spread | None = None
 
     @property
     def onnx_path(self) -> Path:
@@ -120,7 +123,13 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
         mean_change=mean,
         ridge=ridge,
         belief=_belief(folder / _BELIEF, facts.belief_sha256, len(layout.face_indices)),
+        spread=_spread(folder / _BASELINES, tensors),
     )
+
+
+def _spread(path: Path, tensors: dict[str, NDArray[Any]]) -> Spread | None:
+    """None of checkpoints from before answers had a spread."""
+    return checked(tensors["spread"], str(path)) if "spread" in tensors else None
 
 
 def _belief(path: Path, sha256: str, sites: int) -> Belief:
@@ -200,7 +209,12 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, NDArray[Any]]:
 
 
 def save_checkpoint(
-    folder: Path, facts: CheckpointFacts, mean_change: Floats, ridge: Ridge, belief: Belief
+    folder: Path,
+    facts: CheckpointFacts,
+    mean_change: Floats,
+    ridge: Ridge,
+    belief: Belief,
+    spread: Spread | None = None,
 ) -> None:
     """Write everything but the network, whose ONNX file must already lie in `folder`."""
     from safetensors.numpy import save_file
@@ -211,6 +225,8 @@ def save_checkpoint(
         "ridge_strength": np.array([ridge.strength], np.float32),
         "mean_change": np.asarray(mean_change, np.float32),
     }
+    if spread is not None:
+        tensors["spread"] = spread.coefficients
     save_file(tensors, str(folder / _BASELINES))
     believed: dict[str, NDArray[Any]] = {
         "responses_mean": belief.responses.mean.astype(np.float32),

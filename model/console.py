@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", help="Checkpoint folder; default: the shipped one.")
 ]
+WearerOption = Annotated[
+    str | None,
+    typer.Option("--wearer", help="Who wears the sensors: a name or a file of `imusic enrol`."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 

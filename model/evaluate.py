@@ -57,10 +57,13 @@ def judge_take(
         )
     rest = np.asarray((wearer or checkpoint).rest_weights, float)
     host_ns, truth = prediction.host_ns[judged], truth[judged]
+    stated = None
+    if prediction.spread is not None:
+        stated = np.nan_to_num(np.asarray(prediction.spread[judged], float))
     usual = np.clip(checkpoint.rest_weights + checkpoint.mean_change, 0.0, 1.0)
     own = np.median(truth, axis=0)
     tracks = {
-        "model": Track(np.asarray(prediction.weights[judged], float), rest),
+        "model": Track(np.asarray(prediction.weights[judged], float), rest, stated),
         **moving_baselines(host_ns, recording, checkpoint, alignment, wearer),
         "mean_face": _still(usual, np.asarray(checkpoint.rest_weights, float), truth),
         "rest_face": _still(rest, rest, truth),

@@ -54,7 +54,9 @@ def write_checkpoint(
         validation=trained.validation,
         software=software,
     )
-    save_checkpoint(folder, facts, trained.mean_change, trained.ridge, trained.belief)
+    save_checkpoint(
+        folder, facts, trained.mean_change, trained.ridge, trained.belief, trained.spread
+    )
     parameters = sum(p.numel() for p in trained.denoiser.parameters())
     (folder / CARD_FILE).write_text(model_card(facts, parameters), encoding="utf-8")
 

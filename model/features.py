@@ -154,6 +154,10 @@ class RunningFeatures:
         self._tick = tick - (len(rows) - final)
         return np.stack([*self._settled, *seen[final:]][-self._window :])
 
+    def recalibrate(self, calibration: Calibration) -> None:
+        """Read rows that are not final yet, and all later ones, by another calibration."""
+        self._calibration = calibration
+
     def settled(self) -> tuple[int, Floats]:
         """The tick of the last row that is final, and the (N, F) final rows since the last call."""
         rows = np.stack(self._unread) if self._unread else np.zeros((0, 0), np.float32)
@@ -188,6 +192,12 @@ def perceived(features: Floats, sites: int) -> Perceived:
         head_rate=rest[:, sites : sites + 3] * _RATE_SCALE,
         head_force=(rest[:, sites + 3 : sites + 6] + _UP) * GRAVITY_M_S2,
     )
+
+
+def heard_share(features: Floats, sites: int) -> Array:
+    """(T,) share of the face's sensors that were heard."""
+    flags = features[:, sites * PER_SLOT : sites * (PER_SLOT + 1)]
+    return np.asarray((flags > 0).mean(axis=1), float)
 
 
 def leaky_angles(features: Floats, sites: int) -> Array:

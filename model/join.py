@@ -18,6 +18,7 @@ from model.epochs import families_for
 from model.export import load_denoiser
 from model.features import feature_count
 from model.kalman import input_count
+from model.spread_fit import spread_over
 from model.train import WORN_TIMES, Trained, judge_network, judge_ridge
 
 
@@ -63,6 +64,7 @@ def join(folders: list[Path], name: str, root: Path) -> tuple[Trained, Recipe]:
             belief=first.belief,
             recorded=recorded,
             validation=scored,
+            spread=spread_over(network, judges, recorded, families, first.belief, recipe),
         ),
         recipe,
     )

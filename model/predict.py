@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.blendshapes import ARKIT_NAMES
+from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
 from capture.outputs import require_writable, whole_file
 from capture.recording import Recording, read_recording
 from capture.sync import align, aligned_faces
 from capture.take import Take
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.samples import Floats
+from model.adjusting import adjustments
 from model.checkpoint import Checkpoint
 from model.driving import drive
 from model.hybrid import repaired
@@ -29,7 +31,8 @@ class Prediction:
     host_ns: (T,) ticks on the take's host clock. time_s: (T,) the same on the clock people know:
     that of the imported file, or seconds since the take's first IMU sample.
     weights: (T, 52). quat_world_from_head: (T, 4). confidence: (T,). note: why the face rests in
-    every frame, in one line; empty where it moves.
+    every frame, in one line; empty where it moves. spread: (T, 52) standard deviation of the truth
+    about the weights, NaN where nothing is heard; None of a checkpoint that states none.
     """
 
     host_ns: NDArray[np.int64]
@@ -38,6 +41,7 @@ class Prediction:
     quat_world_from_head: Floats
     confidence: Floats
     note: str = ""
+    spread: Floats | None = None
 
 
 def opening_of(take: Take) -> Opening:
@@ -84,7 +88,7 @@ def predict_recording(
     predictor = predictor_of(recording, checkpoint, open_network(checkpoint), wearer)
     expected = max(1, int((recording.arrival_ns[-1] - recording.arrival_ns[0]) * 6e-8))
     frames = []
-    for frame in drive(predictor, recording.blocks()):
+    for frame in drive(predictor, recording.blocks(), adjustments(recording.health)):
         frames.append(frame)
         if report is not None and len(frames) % 60 == 0:
             report(min(1.0, len(frames) / expected))
@@ -99,7 +103,13 @@ def predict_recording(
         quat_world_from_head=np.stack([f.quat_world_from_head for f in frames]),  # type: ignore[misc]
         confidence=confidence,
         note=_why_still(recording, confidence),
+        spread=_spread(frames) if checkpoint.spread is not None else None,
     )
+
+
+def _spread(frames: list[BlendshapeFrame]) -> Floats:
+    nothing = np.full(len(ARKIT_NAMES), np.nan, np.float32)
+    return np.stack([nothing if f.spread is None else f.spread for f in frames])
 
 
 def predictor_of(
@@ -135,7 +145,10 @@ def with_camera(prediction: Prediction, recording: Recording) -> Prediction:
     weights, tracked = repaired(time_s, prediction.weights, seen_s, seen)
     confidence = np.where(tracked, np.float32(1.0), prediction.confidence)
     note = "" if tracked.any() else prediction.note
-    return replace(prediction, weights=weights, confidence=confidence, note=note)
+    spread = prediction.spread
+    if spread is not None:  # what a phone saw is the truth that it speaks of
+        spread = np.where(tracked[:, None], np.float32(0.0), spread)
+    return replace(prediction, weights=weights, confidence=confidence, note=note, spread=spread)
 
 
 def _why_still(recording: Recording, confidence: Floats) -> str:
@@ -191,15 +204,17 @@ def write_prediction(prediction: Prediction, out: Path) -> None:
 
 
 def _write_npz(prediction: Prediction, out: Path) -> None:
-    np.savez_compressed(
-        out,
-        names=np.array(ARKIT_NAMES),
-        time_s=prediction.time_s,
-        weights=prediction.weights,
-        quat_world_from_head=prediction.quat_world_from_head,
-        confidence=prediction.confidence,
-        host_ns=prediction.host_ns,
-    )
+    arrays: dict[str, Any] = {
+        "names": np.array(ARKIT_NAMES),
+        "time_s": prediction.time_s,
+        "weights": prediction.weights,
+        "quat_world_from_head": prediction.quat_world_from_head,
+        "confidence": prediction.confidence,
+        "host_ns": prediction.host_ns,
+    }
+    if prediction.spread is not None:
+        arrays["spread"] = prediction.spread
+    np.savez_compressed(out, **arrays)
 
 
 def _write_csv(prediction: Prediction, out: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dataset_tools.families import HeadFamilies
 from dataset_tools.recordings import Recorded, read_sources
 from model.baselines import Ridge, fit_ridge, mean_change
 from model.config import Recipe
@@ -21,6 +22,8 @@ from model.run import Run, Steps
 from model.run_logs import EpochDone, Pace, RunLogs
 from model.run_state import load_state, save_state
 from model.sequences import Sequence
+from model.spread import Spread
+from model.spread_fit import spread_over
 from model.stages import predict_sequence
 
 Report = Callable[[EpochDone], None]
@@ -39,6 +42,7 @@ class Trained:
     belief: Belief
     recorded: list[Recorded]
     validation: dict[str, float]
+    spread: Spread | None = None
 
 
 def train(
@@ -101,7 +105,7 @@ def _lead(recipe: Recipe, root: Path, out: Path, report: Report, ranks: Ranks) -
                 logs.add(run.done - 1, done)
                 save_state(run.state(), recipe, uses, ranks.count, out)
                 report(done)
-    return _trained(run.best(), recipe, first, belief, recorded, validation)
+    return _trained(run.best(), recipe, first, belief, recorded, validation, families)
 
 
 def _sending(
@@ -164,13 +168,15 @@ def _trained(
     belief: Belief,
     recorded: list[Recorded],
     validation: list[Sequence],
+    families: HeadFamilies,
 ) -> Trained:
     mean, ridge = mean_change(first), fit_ridge(first)
     rest = np.mean([s.baseline for s in first if s.person != "generated"] or [first[0].baseline], 0)
     scored = judge_network(best, validation, recipe)
     scored |= {f"ridge_{k}": v for k, v in judge_ridge(ridge, validation).items()}
     scale = best.target_scale.numpy()
-    return Trained(best, scale, rest, mean, ridge, belief, recorded, scored)
+    spread = spread_over(best, validation, recorded, families, belief, recipe)
+    return Trained(best, scale, rest, mean, ridge, belief, recorded, scored, spread)
 
 
 def judge_network(network: Ensemble, sequences: list[Sequence], recipe: Recipe) -> dict[str, float]:

@@ -52,7 +52,7 @@ _CONTENT_REGISTER, _RATE_REGISTER = 0x02, 0x03
 _FOUR = struct.Struct("<4h")
 _NINE = struct.Struct("<9h")
 _FULL_SCALE = 32768
-_MANY = 256  # bytes; fewer are looked through one by one
+_MANY = 128  # bytes; fewer are looked through one by one
 _ROUNDS_REMEMBERED = 4  # so that a lost last frame is not taken for a change of content
 
 

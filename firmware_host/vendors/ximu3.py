@@ -174,6 +174,8 @@ def decode_message(run: bytes) -> DataMessage | JsonMessage | None:
 
 
 def _binary(run: bytes) -> DataMessage | None:
+    if len(run) <= _TIME.size:  # stuffing only makes it longer
+        return None
     letter = chr(run[0] - _BINARY)
     codes = _ESCAPES.findall(run)
     if letter not in _ARGUMENTS or not all(code in _UNESCAPED for code in codes):

@@ -24,7 +24,7 @@ from dataset_tools.disturbances import (
 )
 from dataset_tools.performance import generate_performance
 from dataset_tools.tissue import Skin, draw_skin, ring
-from dataset_tools.virtual_imu import SiteModel, feel, put_on
+from dataset_tools.virtual_imu import SiteModel, _finely, feel, ideal_motion, put_on
 from firmware_host.layout import FACE_12
 
 SLOTS = len(FACE_12.slots)
@@ -182,3 +182,19 @@ def test_a_still_face_on_a_still_head_needs_no_finer_grid():
     assert CALM.needs_hz == 0.0
     assert Disturbances(slips=Slips(), tugs=Tugs()).needs_hz == 0.0
     assert Disturbances(taps=Taps()).needs_hz >= 600.0
+
+
+def test_motion_is_worked_out_coarsely_only_where_a_spline_finds_it_again():
+    done = generate_performance(3, 6.0)
+    worn = wearer(Disturbances(taps=Taps(per_minute=0.0)))  # asks for fine steps, does nothing
+    for rate_hz in (60.0, 120.0, 200.0, 1000.0):
+        felt = feel(done, worn, rate_hz, np.random.default_rng(4))
+        plain = feel(done, wearer(CALM), rate_hz, np.random.default_rng(4))
+        np.testing.assert_array_equal(felt.time_s, plain.time_s)
+        time_s, force, rate, steps = _finely(done, worn, rate_hz)
+        fine = 1.0 / (time_s[1] - time_s[0])
+        assert fine == pytest.approx(rate_hz * steps)
+        assert fine >= min(FAST_HZ, 1000.0)
+        _, true_force, true_rate = ideal_motion(done, worn, fine)
+        assert np.abs(force - true_force[: len(force)]).max() < 0.03  # two steps of a chip's noise
+        assert np.abs(rate - true_rate[: len(rate)]).max() < 0.002

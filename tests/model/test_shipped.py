@@ -56,3 +56,7 @@ def test_neither_the_test_set_nor_what_may_not_ship_was_in_its_training(shipped,
         paths = sorted(data.glob(pattern))
         assert paths
         assert not any(shipped.saw(file_sha256(path)) for path in paths)
+
+
+def test_it_states_how_far_it_may_be_off(shipped):
+    assert shipped.spread is not None
