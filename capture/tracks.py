@@ -26,6 +26,7 @@ class Track:
 
     time_s: (T,) increasing. weights: (T, 52) canonical order, finite; held where not tracked.
     quats: (T, 4) wxyz world from head, or None where unknown. tracked: (T,), None where always.
+    doubt: what speaks against its timeline, for people; "" where nothing does.
     spread: (T, 52) standard deviation of the truth about the weights, None where nobody states it.
     """
 
@@ -34,6 +35,7 @@ class Track:
     weights: Floats
     quats: Floats | None = None
     tracked: Flags | None = None
+    doubt: str = ""
     spread: Floats | None = None
 
     def __len__(self) -> int:
@@ -99,6 +101,7 @@ def _from_csv(path: Path) -> Track:
 
 
 def _from_take(path: Path) -> Track:
+    from capture.doubt import doubt_of
     from capture.recording import read_recording
     from capture.sync import align, aligned_faces
 
@@ -108,8 +111,10 @@ def _from_take(path: Path) -> Track:
             f"{path}: the take has no ARKit faces to draw",
             f"predict them first: imusic predict {path} --out face.npz",
         )
-    time_s, weights, quats, tracked = aligned_faces(recording, align(recording))
-    return make_track(path.name, time_s, weights, quats, tracked, str(path))
+    alignment = align(recording)
+    time_s, weights, quats, tracked = aligned_faces(recording, alignment)
+    track = make_track(path.name, time_s, weights, quats, tracked, str(path))
+    return replace(track, doubt=doubt_of(alignment))
 
 
 def make_track(
@@ -162,7 +167,7 @@ def resample(track: Track, time_s: Times) -> Track:
     if track.tracked is not None:
         row = np.searchsorted(track.time_s, time_s, side="right") - 1
         tracked = track.tracked[np.clip(row, 0, None)]
-    return Track(track.name, time_s, weights, quats, tracked, spread)
+    return Track(track.name, time_s, weights, quats, tracked, spread=spread)
 
 
 def _between(track: Track, rows: Floats, time_s: Times) -> Floats:
