@@ -162,7 +162,8 @@ def predict(
         written = predict_many(wanted, jobs, report)
     for one in written:
         if one.note:
-            typer.echo(f"imusic: note: {one.out.name}: {one.note}", err=True)
+            which = f"{one.out.name}: " if len(written) > 1 else ""
+            typer.echo(f"imusic: note: {which}{one.note}", err=True)
     if len(written) == 1:
         say({"out": str(written[0].out), "frames": written[0].frames}, as_json)
         return
