@@ -1,4 +1,4 @@
-"""Verbs about takes: record, recover, align, import, info, list."""
+"""Verbs about takes: record, recover, import, info, list."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -83,6 +83,8 @@ def record(
 
 def _tell_result(result: "RecordResult") -> None:
     """How a recording went. Raises typer.Exit where something was lost for good."""
+    from capture.slips import slip_lines
+
     counts = result.take.counts
     trouble = [f"{counts[key]} {what}" for key, what in _TROUBLES.items() if counts.get(key)]
     typer.echo(
@@ -90,6 +92,8 @@ def _tell_result(result: "RecordResult") -> None:
         f"lost, {counts.get('faces', 0)} faces{''.join(f', {told}' for told in trouble)}; "
         f"ended: {result.reason}"
     )
+    for line in slip_lines(result.folder):
+        typer.echo(f"imusic: {line}", err=True)
     if result.lost:
         why = "disk is nearly full" if result.lost == "disk" else f"{result.lost} was lost"
         typer.echo(f"imusic: the {why}; the take is complete until then", err=True)
@@ -140,61 +144,6 @@ def recover(take: TakeArgument, as_json: JsonOption = False) -> None:
     else:
         typer.echo(report.message)
     raise typer.Exit(int(report.outcome))
-
-
-@app.command()
-def align(take: TakeArgument, as_json: JsonOption = False) -> None:
-    """Map all clocks of a take to one timeline and write sync.json.
-
-    Exit code 1 where the clocks contradict each other.
-
-    Example: imusic align takes/take-001
-    """
-    from capture import sync
-    from capture.recording import read_recording
-
-    alignment = sync.align(read_recording(take))
-    path = sync.write_alignment(alignment, take)
-    if as_json:
-        typer.echo(_json(sync.report(alignment)))
-    else:
-        for line in alignment_lines(alignment):
-            typer.echo(line)
-        typer.echo(f"wrote {path}")
-    if alignment.verdict == "bad":
-        raise typer.Exit(1)
-
-
-def alignment_lines(alignment: Any) -> list[str]:
-    """An alignment for people."""
-    lines = [f"sync of {alignment.take}: {alignment.verdict}"]
-    clocks = alignment.clocks | {"phone": alignment.phone}
-    for name, clock in clocks.items():
-        if clock is not None:
-            lines.append(
-                f"  {name}: offset {clock.offset_s:+.6f} s, drift {clock.drift_ppm:+.1f} ppm "
-                f"({clock.drift_range_ppm[0]:+.1f} to {clock.drift_range_ppm[1]:+.1f}), residual "
-                f"p50 {1000 * clock.residual_p50_s:.2f} ms, p95 "
-                f"{1000 * clock.residual_p95_s:.2f} ms, {clock.readings} readings, "
-                f"{clock.resets} resets"
-            )
-            if clock.late_s:
-                least, most = (1000 * bound for bound in clock.late_s)
-                lines.append(
-                    f"    by its {clock.round_trips} round trips this map is late by "
-                    f"{least:.2f} to {most:.2f} ms"
-                )
-    if alignment.correlation:
-        lines.append(
-            f"  phone latency {1000 * alignment.phone_latency_s:+.1f} "
-            f"± {1000 * alignment.phone_latency_uncertainty_s:.1f} ms (correlation "
-            f"{alignment.correlation:.2f}, peak ratio {alignment.peak_ratio:.2f})"
-        )
-    looks = (("the head", alignment.head_s), ("the jaw", alignment.jaw_s))
-    told = [f"by {what} {1000 * seconds:+.1f} ms" for what, seconds in looks if seconds is not None]
-    if told:
-        lines.append(f"    {', '.join(told)}")
-    return lines + [f"  note: {note}" for note in alignment.notes]
 
 
 @import_app.command()
@@ -344,8 +293,8 @@ def _row(facts: dict[str, Any]) -> str:
     return (
         f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
         f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
-        f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}"
-    )
+        f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}  {facts['rating']}"
+    ).rstrip()
 
 
 def take_facts(folder: Path) -> dict[str, Any]:
