@@ -10,6 +10,7 @@ from dataset_tools.executors import Kind, executor_of
 from firmware_host.errors import ConfigError
 from model.batch import predict_batch
 from model.checkpoint import SHIPPED, load_checkpoint
+from model.console import say_doubt
 from model.network import open_network
 from model.predict import check_output, predict_recording, with_camera, write_prediction
 from model.wearer import load_wearer
@@ -51,6 +52,7 @@ def predict_one(wanted: Wanted, report: Callable[[float], None] | None = None) -
     else:
         prediction = predict_recording(recording, checkpoint, report, wearer)
     if wanted.hybrid:
+        say_doubt(recording)
         prediction = with_camera(prediction, recording)
     write_prediction(prediction, wanted.out)
     return Written(wanted.out, len(prediction.time_s), prediction.note)
