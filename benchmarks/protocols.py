@@ -205,9 +205,7 @@ def main() -> None:
     if asked.json:
         print(json.dumps(table))
         return
-    print(
-        "| protocol | faces | a second | longest gap, ms | without a face, or not read | jaw, most |"
-    )
+    print("| protocol | faces | a second | gap, ms | no face, or not read | jaw, most |")
     print("|---|---|---|---|---|---|")
     for kind, told in table.items():
         cells = [
