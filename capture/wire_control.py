@@ -16,7 +16,9 @@ from capture.wire import decoded
 
 CONTROL_TOPIC = b"control/1 "
 
-ControlVerb = Literal["status", "arm", "start", "stop", "mark", "slate", "rezero", "undo", "wearer"]
+ControlVerb = Literal[
+    "status", "arm", "start", "stop", "mark", "slate", "again", "skip", "rezero", "undo", "wearer"
+]
 CONTROL_VERBS: tuple[ControlVerb, ...] = get_args(ControlVerb)
 
 

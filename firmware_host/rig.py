@@ -23,6 +23,9 @@ routine_s = 6.0
 [publish]
 faces = "tcp://127.0.0.1:5570"
 
+[timecode]                          # LTC on a sound input
+sound = "default"
+
 [control]                           # of `imusic serve`
 address = "tcp://127.0.0.1:5573"
 
@@ -207,6 +210,12 @@ class ControlConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     allow: tuple[str, ...] = ()
 
 
+class TimecodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where linear timecode (LTC) is heard: a sound input, "default", or file:NAME.wav."""
+
+    sound: str = "default"
+
+
 class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything `rig.toml` says: either `hub` or `devices`.
 
@@ -221,6 +230,7 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     session: SessionConfig = SessionConfig()
     publish: PublishConfig = PublishConfig()
     control: ControlConfig = ControlConfig()
+    timecode: TimecodeConfig | None = None
     sinks: tuple[dict[str, Any], ...] = ()  # read by capture.sinks.config
 
     def __post_init__(self) -> None:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firmware_host.errors import ConfigError, EnvironmentMissing
-from model.console import CheckpointOption, JsonOption, WearerOption, bar, json_line, load, say
+from model.console import (
+    CheckpointOption,
+    JsonOption,
+    WearerOption,
+    bar,
+    json_line,
+    load,
+    say,
+    say_doubt,
+)
 
 if TYPE_CHECKING:
     from model.checkpoint import Checkpoint
@@ -151,6 +160,7 @@ def predict(
     with bar("predict") as report:
         prediction = predict_recording(recording, loaded, report, known)
     if hybrid:
+        say_doubt(recording)
         prediction = with_camera(prediction, recording)
     write_prediction(prediction, out)
     if prediction.note:
@@ -226,9 +236,10 @@ def _judged(take: Path, checkpoint: "Checkpoint", wearer: "Wearer | None") -> "J
     recording = read_recording(take)
     with bar(f"predict {take.name}") as report:
         prediction = predict_recording(recording, checkpoint, report, wearer)
+    sync = say_doubt(recording).verdict
     judged = judge_take(recording, checkpoint, prediction, wearer=wearer)
-    facts = recording.take
-    return JudgedTake(str(take), facts.sensor_layout, facts.simulated, judged, judged.figures())
+    facts, layout = recording.take, recording.take.sensor_layout
+    return JudgedTake(str(take), layout, facts.simulated, judged, judged.figures(), sync)
 
 
 def _report(
@@ -275,6 +286,8 @@ def _table(found: dict[str, Any]) -> None:
 
     for take, figures in found.items():
         note = f" ({SIMULATED})" if figures["simulated"] else ""
+        if figures.get("sync", "good") != "good":
+            note += f" (SYNC {figures['sync'].upper()})"
         title = f"mean of {figures['takes']} takes" if "takes" in figures else take
         plain = table_of(figures, intervals=False)
         table = Table(title=Text(f"{title}{note}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
