@@ -182,6 +182,7 @@ def trial(seed: int, is_virtual: bool, folder: Path, writers: Nursery) -> Row:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told as this trial's end
             row[name] = {"error": f"{type(error).__name__}: {error}"}
             continue
+        kept = min(kept, len(blocks))  # the last may have been killed before it was told
         newest_ns = blocks[kept - 1][1] if kept else blocks[0][1] - BLOCK_NS
         row[name] = {"kept": kept, "lost_s": round((end_ns - newest_ns) / NS, 4)}
     return row

@@ -145,12 +145,16 @@ def make_takes(folder: Path, hours: float, minutes: float) -> Path:
     if folder.exists():
         return folder
     originals = folder.with_name(f".{folder.name}")
+    shutil.rmtree(originals, ignore_errors=True)
     data = DataConfig(hours=4 * minutes / 60, sequence_s=60 * minutes, rate_hz=200.0)
     studio = open_studio(encode_plan(SynthPlan(data=data, wearers=4, seed=1)), folder)
     first = list(write_takes(studio, min(count, 4), originals))
+    made = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(made, ignore_errors=True)
     for number in range(count):
-        _again(first[number % len(first)], folder / f"take-{number:05d}", number)
+        _again(first[number % len(first)], made / f"take-{number:05d}", number)
     shutil.rmtree(originals)
+    made.rename(folder)
     return folder
 
 
@@ -196,8 +200,10 @@ def _timed(*arguments: str) -> dict[str, Any]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        raise SystemExit(f"{arguments}: {done.stderr}")
     told: dict[str, Any] = json.loads(done.stderr.strip().splitlines()[-1])
     return told
 

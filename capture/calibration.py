@@ -76,6 +76,43 @@ def calibrate(
     return Calibration(quats, bias, np.where(heard, force - force[reference], 0.0))
 
 
+def rezeroed(
+    layout: SensorLayout, known: Calibration, rest_accel: Array, rest_gyro: Array
+) -> Calibration:
+    """The calibration after a moment in which the face is at rest again, sensors wherever they are.
+
+    A sensor that slipped is turned the shortest way to where gravity says it is, relative to the
+    reference; the angle about gravity stays unknown, and as it was. Slots that were not heard stay
+    as they were.
+
+    Args:
+        rest_accel, rest_gyro: (N, S, 3) at rest, sensor frames, NaN where missing.
+    """
+    heard = np.asarray(np.isfinite(rest_accel).all(axis=2).any(axis=0))
+    heard &= np.isfinite(rest_gyro).all(axis=2).any(axis=0)
+    gravity, reference = _mean_or_zero(rest_accel), layout.reference_index
+    bias = np.where(heard[:, None], _mean_or_zero(rest_gyro), known.gyro_bias_rad_s)
+    quats, force = known.quat_head_from_sensor.copy(), known.rest_force_m_s2.copy()
+    down = rotations.rotate(quats[reference], gravity[reference])
+    for slot in layout.face_indices:
+        if not heard[slot]:
+            continue
+        seen = rotations.rotate(quats[slot], gravity[slot])
+        quats[slot] = rotations.multiply(_shortest(seen, down + force[slot]), quats[slot])
+        force[slot] = rotations.rotate(quats[slot], gravity[slot]) - down
+    return Calibration(quats, bias, force)
+
+
+def _shortest(start: Array, end: Array) -> Array:
+    """(4,) the smallest rotation that turns one direction into another."""
+    axis = np.cross(start, end)
+    norm = float(np.linalg.norm(axis))
+    if norm < 1e-12:
+        return np.array([1.0, 0.0, 0.0, 0.0])
+    angle = float(np.arctan2(norm, start @ end))
+    return rotations.from_vector(angle * axis / norm)
+
+
 def _mean_or_zero(values: Array) -> Array:
     heard = np.isfinite(values)
     total = np.where(heard, values, 0.0).sum(axis=0)

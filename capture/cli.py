@@ -1,4 +1,4 @@
-"""Verbs about takes: record, recover, align, import, info, list."""
+"""Verbs about takes: record, recover, import, info, list."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -83,6 +83,8 @@ def record(
 
 def _tell_result(result: "RecordResult") -> None:
     """How a recording went. Raises typer.Exit where something was lost for good."""
+    from capture.slips import slip_lines
+
     counts = result.take.counts
     trouble = [f"{counts[key]} {what}" for key, what in _TROUBLES.items() if counts.get(key)]
     typer.echo(
@@ -90,6 +92,8 @@ def _tell_result(result: "RecordResult") -> None:
         f"lost, {counts.get('faces', 0)} faces{''.join(f', {told}' for told in trouble)}; "
         f"ended: {result.reason}"
     )
+    for line in slip_lines(result.folder):
+        typer.echo(f"imusic: {line}", err=True)
     if result.lost:
         why = "disk is nearly full" if result.lost == "disk" else f"{result.lost} was lost"
         typer.echo(f"imusic: the {why}; the take is complete until then", err=True)
@@ -142,67 +146,14 @@ def recover(take: TakeArgument, as_json: JsonOption = False) -> None:
     raise typer.Exit(int(report.outcome))
 
 
-@app.command()
-def align(take: TakeArgument, as_json: JsonOption = False) -> None:
-    """Map all clocks of a take to one timeline and write sync.json.
-
-    Exit code 1 where the clocks contradict each other.
-
-    Example: imusic align takes/take-001
-    """
-    from capture import sync
-    from capture.recording import read_recording
-
-    alignment = sync.align(read_recording(take))
-    path = sync.write_alignment(alignment, take)
-    if as_json:
-        typer.echo(_json(sync.report(alignment)))
-    else:
-        for line in alignment_lines(alignment):
-            typer.echo(line)
-        typer.echo(f"wrote {path}")
-    if alignment.verdict == "bad":
-        raise typer.Exit(1)
-
-
-def alignment_lines(alignment: Any) -> list[str]:
-    """An alignment for people."""
-    lines = [f"sync of {alignment.take}: {alignment.verdict}"]
-    clocks = alignment.clocks | {"phone": alignment.phone}
-    for name, clock in clocks.items():
-        if clock is not None:
-            lines.append(
-                f"  {name}: offset {clock.offset_s:+.6f} s, drift {clock.drift_ppm:+.1f} ppm "
-                f"({clock.drift_range_ppm[0]:+.1f} to {clock.drift_range_ppm[1]:+.1f}), residual "
-                f"p50 {1000 * clock.residual_p50_s:.2f} ms, p95 "
-                f"{1000 * clock.residual_p95_s:.2f} ms, {clock.readings} readings, "
-                f"{clock.resets} resets"
-            )
-            if clock.late_s:
-                least, most = (1000 * bound for bound in clock.late_s)
-                lines.append(
-                    f"    by its {clock.round_trips} round trips this map is late by "
-                    f"{least:.2f} to {most:.2f} ms"
-                )
-    if alignment.correlation:
-        lines.append(
-            f"  phone latency {1000 * alignment.phone_latency_s:+.1f} "
-            f"± {1000 * alignment.phone_latency_uncertainty_s:.1f} ms (correlation "
-            f"{alignment.correlation:.2f}, peak ratio {alignment.peak_ratio:.2f})"
-        )
-    looks = (("the head", alignment.head_s), ("the jaw", alignment.jaw_s))
-    told = [f"by {what} {1000 * seconds:+.1f} ms" for what, seconds in looks if seconds is not None]
-    if told:
-        lines.append(f"    {', '.join(told)}")
-    return lines + [f"  note: {note}" for note in alignment.notes]
-
-
 @import_app.command()
 def samples(
-    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="Samples, and maybe weights.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.npz|FILE.csv", help="Samples, maybe weights.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
 ) -> None:
-    """Make a take of IMU samples in an NPZ file (keys in docs/take-format.md).
+    """Make a take of IMU samples in an NPZ or CSV file (keys in docs/take-format.md).
 
     Example: imusic import samples face.npz --out takes/face
     """
@@ -237,6 +188,37 @@ def livelink(
     from capture.livelink_import import import_livelink
 
     _tell(import_livelink(file, out, truth, swap_sideways), out)
+
+
+@import_app.command()
+def beat(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Faces as BEAT has them.")],
+    out: Annotated[Path, typer.Option(help="Folder that becomes the take.")],
+) -> None:
+    """Make a take of faces in JSON: names of shapes, and frames of time and weights.
+
+    Example: imusic import beat 1_wayne_0_1_1.json --out takes/wayne-1
+    """
+    from capture.beat import import_beat
+
+    _tell(import_beat(file, out), out)
+
+
+@import_app.command()
+def archive(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip|.tar.*", help="From anybody.")],
+    out: Annotated[Path, typer.Option(help="Folder for its files, new.")],
+) -> None:
+    """Unpack an archive without harm: regular files only, nothing outside the folder, no bombs.
+
+    Example: imusic import archive takes.zip --out received
+    """
+    from capture.archives import unpack
+    from capture.take import TAKE_FILE
+
+    files = unpack(file, out)
+    takes = sum(path.name == TAKE_FILE for path in files)
+    typer.echo(f"{out}: {len(files)} files, {takes} takes")
 
 
 def _json(value: Any) -> str:
@@ -311,8 +293,8 @@ def _row(facts: dict[str, Any]) -> str:
     return (
         f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
         f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
-        f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}"
-    )
+        f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}  {facts['rating']}"
+    ).rstrip()
 
 
 def take_facts(folder: Path) -> dict[str, Any]:

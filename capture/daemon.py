@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from capture.awake import SleepWatch
 from capture.channels import CONSENT, CORRECTIONS
 from capture.consent import UNTOLD
 from capture.disk import DiskThread, Overrun, disk_error
@@ -32,6 +33,7 @@ from capture.recover import recover
 from capture.signals import signals_set
 from capture.take import Segment, Take, new_take, opening
 from capture.take_opening import consent_of, layout_of, origin_of
+from capture.take_timecode import TakeTimecode
 from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ImusicError, TransportError
@@ -169,8 +171,9 @@ class _Session:
             self._links.links, self._phone, *may_miss, slots, out, duration_s
         )
         self._problems: list[Problem] = []
-        self._guard = DiskGuard()
+        self._guard, self._sleep = DiskGuard(), SleepWatch()
         self._marks = Marks()
+        self._timecode = TakeTimecode(rig.timecode, self._keep)
         self._warned: set[str] = set()
         self._checked_ns = self._looked_ns = 0
         self.control = Control()
@@ -186,6 +189,7 @@ class _Session:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
         self.control.interrupted = False
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self._timecode)
             if self._phone is not None:
                 await stack.enter_async_context(self._phone)
             await stack.enter_async_context(self._links)
@@ -227,6 +231,7 @@ class _Session:
 
     def _take_face(self, face: PhoneFace) -> None:
         self._faces += 1
+        self._timecode.take_face(face)
         self._recorder.heard(PHONE, face.arrival_ns)
         if self.on_face is not None:
             self.on_face(face)
@@ -298,6 +303,8 @@ class _Session:
         elif command.verb is Verb.START and not begun and not self._recorder.start():
             why = "; ".join(self._recorder.problems or self._recorder.missing)
             return f"not ready: {why or 'wait a moment'}"
+        elif command.verb in (Verb.AGAIN, Verb.SKIP):
+            return "only a guided session has steps"
         return ""
 
     def _mark(self, command: Command, now_ns: int) -> None:
@@ -323,6 +330,10 @@ class _Session:
         if self._disk is None or now_ns - self._looked_ns < DISK_EVERY_S * NS_PER_S:
             return
         self._looked_ns = now_ns
+        if slept_s := self._sleep.look():
+            self._keep("health", "slept", now_ns, seconds=slept_s)
+            hint = "switch its sleep off"
+            self._notify(Notice("computer", f"it slept for {slept_s:.1f} s", hint))
         self._guard.look(now_ns, free_bytes(self._disk.writer.folder))
         if self._guard.is_full:
             self._recorder.end("the disk is nearly full", now_ns, lost=DISK)
@@ -442,6 +453,7 @@ class _Session:
             raise self._rescued(disk_error(disk))
         try:
             changes = {"origin": disk.writer.take.origin | told} if told else {}
+            changes |= self._timecode.facts(self._first_block_ns or recorder.began_ns)
             take = disk.writer.close(**changes, **self._options.closing(self._first_block_ns))
         except OSError as error:
             disk.error = error

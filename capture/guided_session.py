@@ -41,7 +41,8 @@ class GuidedSession:
 
     Args:
         rig: what to record. out: folder of takes. script: what to do. display: where it is shown.
-        allow_missing, start_timeout_s, on_notice, on_face, slate: as of `capture.daemon.record`.
+        allow_missing, start_timeout_s, on_notice, on_face, on_event, slate: as of
+            `capture.daemon.record`. said: where the operator's commands come from.
     """
 
     def __init__(
@@ -55,9 +56,12 @@ class GuidedSession:
         start_timeout_s: float = 10.0,
         on_notice: Callable[[Notice], None] | None = None,
         on_face: Callable[[PhoneFace], None] | None = None,
+        on_event: Callable[[RigEvent], None] | None = None,
         slate: str = "enrol",
+        said: Control | None = None,
     ) -> None:
-        self.said = Control()  # what the operator wants
+        self.said = said or Control()  # what the operator wants
+        self._on_event = on_event
         self._rig, self._out, self._script, self._display = rig, out, script, display
         self._allow_missing, self._start_timeout_s = allow_missing, start_timeout_s
         self._on_notice, self._on_face, self._slate = on_notice, on_face, slate
@@ -100,6 +104,8 @@ class GuidedSession:
         return await recording
 
     def _listen(self, event: RigEvent) -> None:
+        if self._on_event is not None:
+            self._on_event(event)
         if self._first_ns is None and isinstance(event, ImuBlock) and len(event):
             self._first_ns = event.arrival_ns
 

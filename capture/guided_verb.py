@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -13,11 +14,15 @@ from capture.guided import Script
 from capture.guided_session import GuidedSession
 from capture.operating import GUIDE_HINT
 from capture.operator_input import operator_input
-from capture.record_status import RecordResult, RecordStatus
-from capture.record_verb import live_on, own_stderr
+from capture.record_options import Control
+from capture.record_status import Notice, RecordResult, RecordStatus
+from capture.record_verb import console_page, live_on, own_stderr
 from capture.screens import Screen
 from capture.status_lines import notice_lines, status_lines
 from firmware_host.rig import Rig
+
+if TYPE_CHECKING:
+    from capture.record_link import RecordLink
 
 SHOW_NS = 1_000_000_000 // 15
 Also = Callable[[View], None]
@@ -27,11 +32,19 @@ class TerminalDisplay:
     """Shows prompts on a terminal, or only what begins, where there is none.
 
     Args:
-        also: told of every view as well, such as a window.
+        also: told of every view as well, such as a window. page: a console, told of all.
     """
 
-    def __init__(self, screen: Screen, is_terminal: bool, also: Also | None = None) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        is_terminal: bool,
+        also: Also | None = None,
+        page: "RecordLink | None" = None,
+    ) -> None:
         self._screen, self._is_terminal, self._also = screen, is_terminal, also
+        self._page = page
+        self._told: RecordStatus | None = None
         self._shown_ns = 0
         self._number: tuple[int, str] | None = None
         self.keys = ""
@@ -40,6 +53,11 @@ class TerminalDisplay:
         """Show it, on a terminal fifteen times a second."""
         if self._also is not None:
             self._also(view)
+        if self._page is not None:
+            self._page.guide(view)
+            if status is not None and status is not self._told:
+                self._told = status
+                self._page.status(status)
         told = (view.number, view.stage.value)
         if not self._is_terminal:
             if told != self._number and view.step is not None:
@@ -61,6 +79,7 @@ def record_guided(
     allow_missing: Collection[str] = (),
     start_timeout_s: float = 10.0,
     also: Also | None = None,
+    console_port: int | None = None,
 ) -> tuple[RecordResult | None, bool]:
     """Guide and record; returns the take, and whether the script was shown to its end."""
     console = Console(file=own_stderr())
@@ -72,8 +91,18 @@ def record_guided(
     def say(lines: str) -> None:
         console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
-    with Screen(show, say, live) as screen:
-        display = TerminalDisplay(screen, console.is_terminal, also)
+    said = Control()
+    with (
+        Screen(show, say, live) as screen,
+        console_page(rig, said, console_port, screen.say) as page,
+    ):
+        display = TerminalDisplay(screen, console.is_terminal, also, page)
+
+        def on_notice(notice: Notice) -> None:
+            screen.say("\n".join(notice_lines(notice)))
+            if page is not None:
+                page.notice(notice)
+
         session = GuidedSession(
             rig,
             out,
@@ -81,8 +110,11 @@ def record_guided(
             display,
             allow_missing=allow_missing,
             start_timeout_s=start_timeout_s,
-            on_notice=lambda notice: screen.say("\n".join(notice_lines(notice))),
+            on_notice=on_notice,
+            on_face=None if page is None else page.face,
+            on_event=None if page is None else page.event,
             slate=slate,
+            said=said,
         )
         with operator_input(session.said.say) as is_heard:
             display.keys = f"\n{GUIDE_HINT}" if is_heard else ""

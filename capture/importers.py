@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from capture.npz_files import faces_of, increasing_times, numbers, read_npz, texts
 from capture.provenance import file_sha256
 from capture.resample import tick_of
+from capture.rig_csv import read_rig_csv
 from capture.take import Segment, Take, new_take
 from capture.take_folders import known_name, whole_take
 from capture.take_writer import TakeWriter
@@ -72,6 +73,8 @@ class _Faces:
 
 def import_samples(npz: Path, out_dir: Path) -> Take:
     """Make `out_dir` a take of the samples in `npz`; keys as in `docs/take-format.md`.
+
+    A `.csv` is read as `capture.rig_csv` has it.
 
     Raises:
         DataError: unreadable, a key missing or of the wrong shape, times out of order, an unknown
@@ -160,7 +163,7 @@ def _write_faces(writer: TakeWriter, faces: _Faces, zero_s: float) -> None:
 
 
 def _read_samples(npz: Path) -> _Samples:
-    data = read_npz(npz)
+    data = read_rig_csv(npz) if npz.suffix.lower() == ".csv" else read_npz(npz)
     for key in _REQUIRED:
         if key not in data:
             raise DataError(

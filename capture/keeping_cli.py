@@ -1,8 +1,8 @@
-"""Verbs that look after takes: verify, offload."""
+"""Verbs that look after takes: verify, note, offload."""
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -58,6 +58,37 @@ def _tell(found: "Verified", as_json: bool) -> None:
 
 def _move(progress: "Progress", task: "TaskID", share: float) -> None:
     progress.update(task, completed=share)
+
+
+@app.command()
+def note(
+    take: Annotated[Path, typer.Argument(metavar="TAKE", help="Folder of the take.")],
+    text: Annotated[str, typer.Argument(help="A note to add.")] = "",
+    rating: Annotated[str, typer.Option(help="good, ng (no good), circle, or none.")] = "",
+) -> None:
+    """Rate a take, and add notes to it; without either, tell what is there.
+
+    Example: imusic note takes/scene-004 --rating circle "the best of the day"
+    """
+    import msgspec
+
+    from capture.operating import CIRCLE, GOOD, NO_GOOD
+    from capture.take import read_take, write_take
+    from firmware_host.errors import ConfigError
+
+    words = {"good": GOOD, "ng": NO_GOOD, "circle": CIRCLE, "none": ""}
+    if rating and rating not in words:
+        raise ConfigError(f"--rating: expected {', '.join(words)}, got {rating!r}")
+    kept = read_take(take)
+    told: dict[str, Any] = {"rating": words[rating]} if rating else {}
+    if text.strip():
+        told["notes"] = (*kept.notes, " ".join(text.split()))
+    if told:
+        kept = msgspec.structs.replace(kept, **told)
+        write_take(kept, take)
+    typer.echo(f"{take}: {kept.rating or 'not rated'}")
+    for line in kept.notes:
+        typer.echo(f"  {line}")
 
 
 @app.command()

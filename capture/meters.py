@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from firmware_host.clock import NS_PER_S
 from firmware_host.link_events import LinkDown, RigEvent
 from firmware_host.running_clock import RunningClock
-from firmware_host.samples import Gap, Garbage, ImuBlock
+from firmware_host.samples import Gap, Garbage, HubStatus, ImuBlock
+from firmware_host.vendors.events import Health
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceStatus:
     """One device. state: of its link. age_s: since it last gave samples. late_s: how long after the
-    fastest message of late the newest block came. silent: slots that give nothing.
+    fastest message of late the newest block came. silent: slots that give nothing. battery: charge
+    in [0, 1], NaN where it never said.
     """
 
     name: str
@@ -25,6 +27,7 @@ class DeviceStatus:
     age_s: float
     late_s: float
     silent: tuple[str, ...]
+    battery: float = math.nan
 
 
 class DeviceMeter:
@@ -33,7 +36,7 @@ class DeviceMeter:
     def __init__(self) -> None:
         self.samples = self.lost = self.garbage_bytes = self.links_down = 0
         self.last_ns = 0
-        self.late_s = math.nan
+        self.late_s = self.battery = math.nan
         self._clock = RunningClock()
         self._counted = (0, 0)  # (time, samples) at the last look
 
@@ -45,6 +48,8 @@ class DeviceMeter:
             self.garbage_bytes += event.count
         elif isinstance(event, LinkDown):
             self.links_down += event.tries == 0
+        elif isinstance(event, Health | HubStatus) and math.isfinite(event.battery):
+            self.battery = event.battery
         if not isinstance(event, ImuBlock):
             return
         self.samples += len(event)
@@ -71,4 +76,5 @@ class DeviceMeter:
             age_s=(now_ns - self.last_ns) / NS_PER_S if self.last_ns else math.nan,
             late_s=self.late_s,
             silent=silent,
+            battery=self.battery,
         )

@@ -16,6 +16,7 @@ import numpy as np
 
 from capture.blendshapes import BlendshapeFrame
 from capture.control_socket import LOOPBACK, ControlSocket
+from capture.guide_run import View
 from capture.livelink import quat_from_head_angles
 from capture.phone_faces import PhoneFace
 from capture.publisher import Publisher
@@ -23,12 +24,17 @@ from capture.record_options import Control
 from capture.record_status import Notice, RecordStatus
 from capture.wire import encode, message_from_frame
 from capture.wire_control import status_facts
+from capture.wire_guide import encode_guide, guide_message
 from capture.wire_record import NoticeMessage, encode_record, notice_message, record_message
+from capture.wire_traces import TraceMessage, Tracer, encode_trace
 from firmware_host.clock import NS_PER_S
 from firmware_host.closing import Closing
+from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig
+from firmware_host.samples import HubInfo, ImuBlock
 
 NOTICES = 8
+GUIDE_EVERY_NS = NS_PER_S // 10
 FACES_EVERY_NS = NS_PER_S // 65  # a screen shows no more, and some phones send twice as many
 _END_S = 5.0
 
@@ -48,7 +54,10 @@ class RecordLink(Closing):
         self._newest: RecordStatus | None = None
         self._slots = _slots(rig)
         self._notices: deque[NoticeMessage] = deque(maxlen=NOTICES)
-        self._sent = self._faces = 0
+        names = rig.sensor_layout.names
+        self._tracer, self._names, self._traces = Tracer(names), names, 0
+        self._order = [self._slots[device.name] for device in rig.sources]
+        self._sent = self._faces = self._guided = self._guided_ns = 0
         self._face_ns = 0
         with contextlib.ExitStack() as closing:
             self._status = closing.enter_context(Publisher(LOOPBACK))
@@ -56,6 +65,20 @@ class RecordLink(Closing):
             asked = closing.enter_context(ControlSocket(control, self._facts))
             self._closing = closing.pop_all()
         self.addresses = (self._status.address, self._face.address, asked.address)
+
+    def event(self, event: RigEvent) -> None:
+        """Publish how sensors move, as often as eyes can follow."""
+        if isinstance(event, HubInfo) and self._rig.hub is not None:
+            self._order[0] = event.slots  # a hub has an order of its own
+        if not isinstance(event, ImuBlock):
+            return
+        self._tracer.take(event, self._order[event.device])
+        rates = self._tracer.due(event.arrival_ns)
+        if rates is not None:
+            now_ns = time.time_ns()
+            message = TraceMessage(self._rig.name, self._traces, now_ns, self._names, rates)
+            self._traces += 1
+            self._status.send(encode_trace(message))
 
     def _facts(self) -> dict[str, Any]:
         return {} if self._newest is None else status_facts(self._newest)
@@ -79,6 +102,16 @@ class RecordLink(Closing):
     def notice(self, notice: Notice) -> None:
         """Have it told with the next status."""
         self._notices.append(notice_message(notice, time.time_ns()))
+
+    def guide(self, view: View) -> None:
+        """Publish what a guided performer is shown, ten times a second."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._guided_ns < GUIDE_EVERY_NS:
+            return
+        self._guided_ns = now_ns
+        message = guide_message(view, self._rig.name, self._guided, time.time_ns())
+        self._guided += 1
+        self._status.send(encode_guide(message))
 
     def face(self, face: PhoneFace) -> None:
         """Publish what the phone sees, as often as a screen can show it."""

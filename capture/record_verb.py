@@ -14,6 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
+from capture.awake import kept_awake, power_notes
 from capture.operating import KEYS_HINT, START_HINT
 from capture.operator_input import operator_input
 from capture.record_options import Control, RecordOptions
@@ -55,15 +56,13 @@ def record_on_terminal(
     options: RecordOptions,
     console_port: int | None = None,
 ) -> RecordResult | None:
-    """Record, showing how it goes; keys and lines of the operator are obeyed meanwhile.
+    """Record, showing how it goes, on a page of another process too; the operator is obeyed.
 
-    The screen has a thread of its own: a terminal that is paused never holds up the take. With
-    `console_port` a page shows the same, served by another process.
+    The screen has a thread of its own: a terminal that is paused never holds up the take.
     """
     from capture import daemon
 
-    control = Control()
-    console = Console(file=own_stderr())
+    control, console = Control(), Console(file=own_stderr())
     live = live_on(console)
 
     def show(status: str) -> None:
@@ -73,10 +72,12 @@ def record_on_terminal(
         console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
     with (
+        contextlib.ExitStack() as stack,
         operator_input(control.say) as is_heard,
         Screen(show, say, live) as screen,
         console_page(rig, control, console_port, screen.say) as page,
     ):
+        stack.enter_context(kept_awake(lambda line: screen.say(f"imusic: {line}")))
         for note in rig_notes(rig):
             screen.say(f"imusic: note: {note}")
         keys = _keys(options) if is_heard and console.is_terminal else ""
@@ -96,6 +97,7 @@ def record_on_terminal(
                 rig,
                 out,
                 seconds,
+                () if page is None else (page.event,),
                 allow_missing=allow_missing,
                 start_timeout_s=start_timeout_s,
                 on_status=on_status,
@@ -112,7 +114,7 @@ def rig_notes(rig: Rig) -> list[str]:
     notes = [f"nobody serves {', '.join(rig.unserved)}"] if rig.unserved else []
     if not (rig.session.consents or rig.session.simulated):
         notes.append(f"nothing says what {rig.session.subject} agreed to: docs/privacy.md")
-    return notes
+    return [*notes, *power_notes(rig)]
 
 
 def live_on(console: Console) -> Live:

@@ -18,6 +18,7 @@ from capture.channels import FACE, HEALTH, MARKERS, samples_topic
 from capture.consent import require_usable
 from capture.take import DATA_FILE, Take, TakeDevice, read_take, recover_hint
 from firmware_host import mcap_chunks
+from firmware_host.clock import NS_PER_S
 from firmware_host.errors import DataError
 from firmware_host.samples import Floats, Gap, HubFeatures, HubInfo, HubMode, ImuBlock, Ints
 from firmware_host.transports import replay
@@ -194,10 +195,15 @@ class Recording:
         return self.merged(wide)
 
 
-def read_recording(folder: Path, today: dt.date | None = None) -> Recording:
+def read_recording(
+    folder: Path, today: dt.date | None = None, until_s: float | None = None
+) -> Recording:
     """Read a take, where the person in it still agrees.
 
-    today: consent is judged by it; None is the day of the computer.
+    Args:
+        today: consent is judged by it; None is the day of the computer.
+        until_s: read no more than so many seconds after the first message, and look at no damage
+            behind them.
 
     Raises:
         DataError: not a take, still "recording", cut off, or damaged; or its consent was withdrawn
@@ -214,7 +220,8 @@ def read_recording(folder: Path, today: dt.date | None = None) -> Recording:
     topics: dict[int, str] = {}
     with replay.mapped(path) as data:
         for contents in mcap_chunks.chunks(data, str(path), recover_hint(folder)):
-            reader.take_chunk(mcap_chunks.records(contents, topics))
+            if reader.take_chunk(mcap_chunks.records(contents, topics), until_s):
+                break
     if take.state == "recording":
         raise DataError(f"{folder}: the take was never completed", recover_hint(folder))
     return reader.recording()
@@ -233,11 +240,18 @@ class _Reader:
         self._face_arrivals: list[Ints] = []
         self._health: list[dict[str, Any]] = []
         self._markers: list[tuple[int, str]] = []
+        self._first_ns = 0
 
-    def take_chunk(self, records: Iterator[tuple[str, mcap_chunks.Record]]) -> None:
+    def take_chunk(
+        self, records: Iterator[tuple[str, mcap_chunks.Record]], until_s: float | None
+    ) -> bool:
+        """Take all of a chunk; whether it is later than what is wanted."""
         samples: dict[str, list[mcap_chunks.Record]] = {topic: [] for topic in self._devices}
         faces: list[mcap_chunks.Record] = []
+        newest_ns = 0
         for topic, record in records:
+            newest_ns = record.log_time_ns
+            self._first_ns = self._first_ns or newest_ns
             if topic in samples:
                 samples[topic].append(record)
             elif topic == FACE:
@@ -254,6 +268,7 @@ class _Reader:
         if faces:
             self._faces.append(schemas.FACE.parse([record.payload for record in faces]))
             self._face_arrivals.append(_times(faces))
+        return until_s is not None and newest_ns > self._first_ns + until_s * NS_PER_S
 
     def recording(self) -> Recording:
         first = self._take.sources[0].name  # whose events named no device, before there were more

@@ -31,10 +31,12 @@ from capture.channels import (
 )
 from capture.counting import add, count_health
 from capture.guided import performed, script_from_dict, segments_of
+from capture.operating import rated
 from capture.provenance import file_sha256
 from capture.rebuild import rebuilt_take
 from capture.take import (
     DATA_FILE,
+    PLOT_FILE,
     SYNC_FILE,
     TAKE_FILE,
     Take,
@@ -187,7 +189,8 @@ def _recover(folder: Path) -> RecoveryReport:
     saved = _check(part, take, tally)
     path.replace(_unused(path))
     part.replace(path)
-    (folder / SYNC_FILE).unlink(missing_ok=True)
+    for name in (SYNC_FILE, PLOT_FILE):  # they told of what was there before
+        (folder / name).unlink(missing_ok=True)
     _mark(folder, take, saved)
     return _report(folder, tally)
 
@@ -249,7 +252,10 @@ def _settle(folder: Path, take: Take, tally: _Tally) -> RecoveryReport:
 
 def _mark(folder: Path, take: Take, tally: _Tally) -> None:
     """Say in `take.toml` what is there now; what the writer once counted may be lost."""
+    rating, notes = rated(label for _, label in tally.markers)
     changes: dict[str, Any] = {
+        "rating": take.rating or rating,
+        "notes": take.notes or notes,
         "state": "recovered",
         "counts": dict(tally.kept),
         "segments": take.segments,

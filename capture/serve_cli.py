@@ -36,13 +36,13 @@ def serve(
 ) -> None:
     """Stay, and record take after take by the hand of `imusic ctl`. Ctrl-C and SIGTERM end it.
 
-    What happens is told line by line on stderr, for a terminal or a journal. An example of a
-    systemd unit is docs/systemd/imusic.service.
+    What happens is told on stderr, for a journal too (docs/systemd/imusic.service).
 
     Example: imusic serve --rig rig.toml --out takes
     """
     import asyncio
 
+    from capture.awake import kept_awake
     from capture.cli import check_missing
     from capture.control_socket import ControlSocket
     from capture.keys import guard_for
@@ -70,8 +70,9 @@ def serve(
             on_status=(lambda _: None) if page is None else page.status,
             on_notice=lambda notice: _say(*notice_lines(notice)),
             on_face=None if page is None else page.face,
+            listeners=() if page is None else (page.event,),
         )
-        with ControlSocket(hands, server.facts, address, guard) as socket:
+        with ControlSocket(hands, server.facts, address, guard) as socket, kept_awake(_say):
             _say(f"controlled at {socket.address}", *rig_notes(recorded))
             asyncio.run(server.run())
     _say(f"{server.takes} takes")
@@ -84,9 +85,18 @@ def _say(*lines: str) -> None:
 
 @app.command()
 def ctl(
-    verb: Annotated[str, typer.Argument(help="status, arm, start, stop, mark or slate.")],
-    label: Annotated[str, typer.Argument(help="Of a mark, or the new slate.")] = "",
-    address: Annotated[str, typer.Option(help="Of the recorder.")] = "tcp://127.0.0.1:5573",
+    verb: Annotated[
+        str,
+        typer.Argument(
+            help="status, arm, start, stop, mark or slate; guided: again, skip; of live: rezero, "
+            "undo or wearer."
+        ),
+    ],
+    label: Annotated[str, typer.Argument(help="Of a mark, the new slate, or wearer.")] = "",
+    address: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the recorder, tcp://127.0.0.1:5573; of several, repeat it."),
+    ] = None,
     server_key: Annotated[
         str, typer.Option(help="Public key of a recorder on another computer.")
     ] = "",
@@ -96,40 +106,50 @@ def ctl(
     timeout: Annotated[float, seconds_option("How long to wait for an answer.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
-    """Ask a recorder that `imusic serve` runs, or tell it what to do.
+    """Ask a recorder that `imusic serve` runs, or tell it what to do; or several at once.
 
-    Exit code 1 where it refuses, with the reason; 3 where nobody answers.
+    Exit code 1 where one refuses, with the reason; 3 where one does not answer.
 
     Example: imusic ctl start
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     import msgspec
 
     from capture.control_socket import ask
     from capture.keys import ticket_of
     from capture.wire_control import CONTROL_VERBS, ControlRequest
     from firmware_host.errors import ConfigError
+    from firmware_host.rig import USUAL_CONTROL
 
     if verb not in CONTROL_VERBS:
         raise ConfigError(f"ctl: expected {', '.join(CONTROL_VERBS)}, got {verb!r}")
-    if bool(label) != (verb == "slate") and verb != "mark":
-        what = "needs a name" if verb == "slate" else "takes no label"
+    named = verb in ("slate", "wearer")
+    if bool(label) != named and verb != "mark":
+        what = "needs a name" if named else "takes no label"
         raise ConfigError(f"ctl {verb}: {what}")
     request = ControlRequest(verb=verb, label=label)
-    reply = ask(address, request, timeout, ticket_of(server_key, key_file, "--server-key"))
-    if as_json:
-        typer.echo(msgspec.json.encode(reply).decode())
-    else:
-        _tell(reply, verb)
-    if not reply.ok:
+    ticket = ticket_of(server_key, key_file, "--server-key")
+    asked = address or [USUAL_CONTROL]
+    with ThreadPoolExecutor(len(asked)) as pool:  # all at once: takes of two rigs begin together
+        replies = list(pool.map(lambda one: ask(one, request, timeout, ticket), asked))
+    for one, reply in zip(asked, replies, strict=True):
+        if as_json:
+            typer.echo(msgspec.json.encode(reply).decode())
+        else:
+            _tell(reply, verb, one if len(asked) > 1 else "")
+    if not all(reply.ok for reply in replies):
         raise typer.Exit(REFUSED)
 
 
-def _tell(reply: "ControlReply", verb: str) -> None:
+def _tell(reply: "ControlReply", verb: str, who: str) -> None:
     if not reply.ok:
-        typer.echo(f"imusic: {reply.error}", err=True)
+        typer.echo(f"imusic: {who + ': ' if who else ''}{reply.error}", err=True)
         if reply.hint:
             typer.echo(f"  hint: {reply.hint}", err=True)
     elif verb == "status":
+        if who:
+            typer.echo(f"{who}:")
         for line in status_text(reply.status):
             typer.echo(line)
 

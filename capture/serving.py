@@ -7,7 +7,7 @@ IDLE ─────────► waiting, ready ─────────�
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from capture.phone_faces import PhoneFace
 from capture.record_options import Control, RecordOptions, set_slate
 from capture.record_status import Notice, RecordResult, RecordStatus
 from capture.signals import signals_set
+from capture.slips import slip_lines
 from capture.wire_control import status_facts
 from firmware_host.errors import ImusicError
+from firmware_host.link_events import RigEvent
 from firmware_host.rig import Rig
 
 IDLE = "idle"
@@ -37,7 +39,7 @@ class Server:
         options: slate and pre-roll of takes; every one is armed.
         control: where commands come from.
         say: told what happens, line by line.
-        on_status, on_notice, on_face: as of `record`.
+        on_status, on_notice, on_face, listeners: as of `record`.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Server:
         on_status: Callable[[RecordStatus], None] = lambda _: None,
         on_notice: Callable[[Notice], None] = lambda _: None,
         on_face: Callable[[PhoneFace], None] | None = None,
+        listeners: Sequence[Callable[[RigEvent], None]] = (),
     ) -> None:
+        self._listeners = tuple(listeners)
         self._rig, self._out, self._control, self._say = rig, out, control, say
         self._options = replace(options, armed=True)
         self._allow_missing = allow_missing
@@ -88,6 +92,7 @@ class Server:
             result = await record(
                 self._rig,
                 self._out,
+                listeners=self._listeners,
                 allow_missing=self._allow_missing,
                 on_status=self._keep_status,
                 on_notice=self._on_notice,
@@ -119,6 +124,8 @@ class Server:
             "last_error": "",
         }
         self._say(f"{result.folder}: ended: {result.reason}{lost}")
+        for line in slip_lines(result.folder):
+            self._say(line)
 
     def _obey(self) -> bool:
         """What can be done between takes; whether to arm."""

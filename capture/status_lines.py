@@ -44,6 +44,8 @@ def _device_parts(device: DeviceStatus) -> list[str]:
     ]
     if device.state != "up":
         parts.insert(0, device.state.upper())
+    if math.isfinite(device.battery):
+        parts.append(f"battery {100 * device.battery:.0f} %")
     if device.garbage_bytes:
         parts.append(f"{device.garbage_bytes} bytes of garbage")
     if device.links_down:

@@ -21,7 +21,7 @@ from firmware_host.sensor_profile import Correction
 
 TAKE_FILE = "take.toml"
 DATA_FILE = "data.mcap"
-SYNC_FILE = "sync.json"
+SYNC_FILE, PLOT_FILE = "sync.json", "sync.svg"
 PHONE_CSV = "livelink.csv"  # what the phone recorded itself
 KEPT_FILES = (PHONE_CSV,)
 
@@ -57,7 +57,9 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     corrections: what readings are to be read by, by slot; the recorded ones are as they came.
     guide: the script that the wearer was shown (`capture.guided`); markers say when. consent: what
     the subject agreed to when it was recorded, or was told since; empty where nobody told. files:
-    SHA-256 of each file of the take that is never written to again.
+    SHA-256 of each file of the take that is never written to again. timecode: where
+    it lies on the timecode of the set (`capture.timecode.Jam`). rating: "good", "no good",
+    "circle" or "", notes: as the operator said, during the take or later.
     """
 
     name: str
@@ -77,6 +79,9 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     guide: dict[str, Any] = {}
     consent: Subject = UNTOLD
     files: dict[str, str] = {}
+    rating: str = ""
+    notes: tuple[str, ...] = ()
+    timecode: dict[str, Any] = {}
 
     @property
     def sources(self) -> tuple[TakeDevice, ...]:

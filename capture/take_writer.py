@@ -30,6 +30,7 @@ from capture.channels import (
     topics_of,
 )
 from capture.counting import add, count_health
+from capture.operating import rated
 from capture.phone_faces import Malformed, PhoneFace
 from capture.take import DATA_FILE, Take, other_files, write_take
 from firmware_host.clock import NS_PER_S
@@ -169,6 +170,7 @@ class TakeWriter:
         self._clocked_ns = [0] * (len(self._devices) + 1)  # by number of the clock
         self._blocks = [0] * len(self._devices)
         self._told_no_clock: set[int] = set()
+        self._labels: list[str] = []
 
     @property
     def take(self) -> Take:
@@ -312,6 +314,7 @@ class TakeWriter:
 
     def marker(self, label: str, time_ns: int) -> None:
         """Keep a mark of the operator."""
+        self._labels.append(label)
         self._add(MARKERS, time_ns, msgspec.json.encode({"label": label}))
 
     def service(self, now_ns: int) -> None:
@@ -333,7 +336,9 @@ class TakeWriter:
         os.fsync(self._file.fileno())
         self._file.close()
         files = {DATA_FILE: self._file.hexdigest()} | other_files(self.folder)
-        changes = {"state": "complete", "counts": dict(self.counts), "files": files} | changes
+        rating, notes = rated(self._labels)
+        known = {"rating": rating, "notes": notes, "files": files, "counts": dict(self.counts)}
+        changes = {"state": "complete"} | known | changes
         take = msgspec.structs.replace(self._take, **changes)
         write_take(take, self.folder)
         return take

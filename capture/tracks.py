@@ -1,6 +1,6 @@
 """Faces over time, read from whatever holds them: predictions, Live Link CSVs, takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Track:
 
     time_s: (T,) increasing. weights: (T, 52) canonical order, finite; held where not tracked.
     quats: (T, 4) wxyz world from head, or None where unknown. tracked: (T,), None where always.
+    doubt: what speaks against its timeline, for people; "" where nothing does.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Track:
     weights: Floats
     quats: Floats | None = None
     tracked: Flags | None = None
+    doubt: str = ""
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -92,6 +94,7 @@ def _from_csv(path: Path) -> Track:
 
 
 def _from_take(path: Path) -> Track:
+    from capture.doubt import doubt_of
     from capture.recording import read_recording
     from capture.sync import align, aligned_faces
 
@@ -101,8 +104,10 @@ def _from_take(path: Path) -> Track:
             f"{path}: the take has no ARKit faces to draw",
             f"predict them first: imusic predict {path} --out face.npz",
         )
-    time_s, weights, quats, tracked = aligned_faces(recording, align(recording))
-    return make_track(path.name, time_s, weights, quats, tracked, str(path))
+    alignment = align(recording)
+    time_s, weights, quats, tracked = aligned_faces(recording, alignment)
+    track = make_track(path.name, time_s, weights, quats, tracked, str(path))
+    return replace(track, doubt=doubt_of(alignment))
 
 
 def make_track(

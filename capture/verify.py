@@ -8,7 +8,15 @@ from pathlib import Path
 
 from capture.provenance import file_sha256
 from capture.recover import read_all
-from capture.take import DATA_FILE, SYNC_FILE, TAKE_FILE, read_take, recover_hint, sync_folder
+from capture.take import (
+    DATA_FILE,
+    PLOT_FILE,
+    SYNC_FILE,
+    TAKE_FILE,
+    read_take,
+    recover_hint,
+    sync_folder,
+)
 from capture.take_folders import whole_folder
 from firmware_host.errors import DataError
 
@@ -99,7 +107,7 @@ def offload(
 
 def _files_of(folder: Path) -> tuple[str, ...]:
     """Everything of a take but what a rescue left behind; `take.toml` last."""
-    names = [*read_take(folder).files, DATA_FILE, SYNC_FILE, "sync.svg"]
+    names = [*read_take(folder).files, DATA_FILE, SYNC_FILE, PLOT_FILE]
     return (*dict.fromkeys(names), TAKE_FILE)
 
 

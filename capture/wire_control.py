@@ -6,7 +6,7 @@ ever added, and those that are not known are refused in requests and passed over
 """
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -16,12 +16,16 @@ from capture.wire import decoded
 
 CONTROL_TOPIC = b"control/1 "
 
-ControlVerb = Literal["status", "arm", "start", "stop", "mark", "slate"]
-CONTROL_VERBS: tuple[ControlVerb, ...] = ("status", "arm", "start", "stop", "mark", "slate")
+ControlVerb = Literal[
+    "status", "arm", "start", "stop", "mark", "slate", "again", "skip", "rezero", "undo", "wearer"
+]
+CONTROL_VERBS: tuple[ControlVerb, ...] = get_args(ControlVerb)
 
 
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """label: of a marker, "" has it numbered; of a slate, what takes are called from now on."""
+    """label: of a marker, "" has it numbered; of a slate, what takes are called from now on; of a
+    wearer, the profile. `rezero`, `undo` and `wearer` are for `imusic live --control`.
+    """
 
     verb: ControlVerb
     label: str = ""

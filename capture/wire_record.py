@@ -27,6 +27,7 @@ class DeviceMessage(msgspec.Struct, frozen=True, array_like=True):
     late_s: float | None
     slots: tuple[str, ...]
     silent: tuple[str, ...]
+    battery: float | None = None
 
 
 class NoticeMessage(msgspec.Struct, frozen=True, array_like=True):
@@ -79,6 +80,7 @@ def device_message(device: DeviceStatus, slots: tuple[str, ...]) -> DeviceMessag
         _known(device.late_s),
         slots,
         device.silent,
+        _known(device.battery),
     )
 
 

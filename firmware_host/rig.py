@@ -23,6 +23,9 @@ routine_s = 6.0
 [publish]
 faces = "tcp://127.0.0.1:5570"
 
+[timecode]                          # LTC on a sound input
+sound = "default"
+
 [control]                           # of `imusic serve`
 address = "tcp://127.0.0.1:5573"
 
@@ -160,7 +163,7 @@ USUAL_FACES_PORT = 5570
 class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """ZeroMQ addresses, one PUB socket per stream (docs/wire.md).
 
-    status, events, minute: "" takes the ports after that of faces where it is the usual 5570, and
+    status, events, minute: "" takes 5571, 5572 and 5574 where that of faces is the usual 5570, and
     publishes nothing of the kind where it is another. key_file, allow: beyond this computer, our
     keys and the public ones of subscribers.
     """
@@ -185,7 +188,7 @@ class PublishConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     @property
     def minute_address(self) -> str:
         """Where movements too small for a camera are published; "" nowhere."""
-        return self.minute or self._after(3)
+        return self.minute or self._after(4)
 
     def _after(self, ports: int) -> str:
         place, colon, port = self.faces.rpartition(":")
@@ -207,6 +210,12 @@ class ControlConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     allow: tuple[str, ...] = ()
 
 
+class TimecodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where linear timecode (LTC) is heard: a sound input, "default", or file:NAME.wav."""
+
+    sound: str = "default"
+
+
 class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything `rig.toml` says: either `hub` or `devices`.
 
@@ -221,6 +230,7 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     session: SessionConfig = SessionConfig()
     publish: PublishConfig = PublishConfig()
     control: ControlConfig = ControlConfig()
+    timecode: TimecodeConfig | None = None
     sinks: tuple[dict[str, Any], ...] = ()  # read by capture.sinks.config
 
     def __post_init__(self) -> None:

@@ -1,6 +1,5 @@
-"""Verbs of the model: train, export, join, card, evaluate, predict, live."""
+"""Verbs of the model: train, export, join, card, evaluate, predict."""
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,34 +7,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firmware_host.errors import ConfigError, EnvironmentMissing
-from model.console import CheckpointOption, JsonOption, bar, json_line, load, say
+from model.console import (
+    CheckpointOption,
+    JsonOption,
+    WearerOption,
+    bar,
+    json_line,
+    load,
+    say,
+    say_doubt,
+)
 
 if TYPE_CHECKING:
-    from capture.record_status import Notice
     from model.checkpoint import Checkpoint
     from model.evaluation_report import JudgedTake
-    from model.live import LiveResult
-    from model.live_face import LiveCounts
     from model.run_logs import EpochDone
     from model.wearer import Wearer
 
 app = typer.Typer()
-FOUND_PROBLEMS, LOST = 1, 3
+FOUND_PROBLEMS = 1
 
-WearerOption = Annotated[
-    Path | None,
-    typer.Option("--wearer", help="Profile of who wears the sensors; see `imusic adapt`."),
-]
 DataOption = Annotated[
     Path, typer.Option("--data", envvar="IMUSIC_DATA", help="Folder of recordings.")
 ]
-
-
-def _finite(seconds: float | None) -> float | None:
-    """Refuse nan, which passes every comparison with a bound, and a limit that never comes."""
-    if seconds is not None and not math.isfinite(seconds):
-        raise typer.BadParameter(f"expected a finite number of seconds, got {seconds}")
-    return seconds
 
 
 @app.command()
@@ -166,6 +160,7 @@ def predict(
     with bar("predict") as report:
         prediction = predict_recording(recording, loaded, report, known)
     if hybrid:
+        say_doubt(recording)
         prediction = with_camera(prediction, recording)
     write_prediction(prediction, out)
     if prediction.note:
@@ -241,9 +236,10 @@ def _judged(take: Path, checkpoint: "Checkpoint", wearer: "Wearer | None") -> "J
     recording = read_recording(take)
     with bar(f"predict {take.name}") as report:
         prediction = predict_recording(recording, checkpoint, report, wearer)
+    sync = say_doubt(recording).verdict
     judged = judge_take(recording, checkpoint, prediction, wearer=wearer)
-    facts = recording.take
-    return JudgedTake(str(take), facts.sensor_layout, facts.simulated, judged, judged.figures())
+    facts, layout = recording.take, recording.take.sensor_layout
+    return JudgedTake(str(take), layout, facts.simulated, judged, judged.figures(), sync)
 
 
 def _report(
@@ -263,89 +259,10 @@ def _report(
     write_report(takes, together, about, out)
 
 
-@app.command()
-def live(
-    rig: Annotated[Path, typer.Option(help="The rig (TOML).")],
-    checkpoint: CheckpointOption = None,
-    wearer: WearerOption = None,
-    record: Annotated[
-        Path | None, typer.Option(help="Also record into the next take under this folder.")
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(min=0.1, callback=_finite, help="Stop after so long.")
-    ] = None,
-    sink: Annotated[
-        list[str] | None,
-        typer.Option(help="Also drive this, as vmc://127.0.0.1:39539; may be repeated."),
-    ] = None,
-    hybrid: Annotated[
-        bool, typer.Option("--hybrid", help="The phone's face while it sees one.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Publish the face of a rig over ZeroMQ at 60 Hz, and drive avatars with it, until Ctrl-C.
+def _wearer(name: str | None, checkpoint: "Checkpoint") -> "Wearer | None":
+    from model.wearer import find_wearer, load_wearer
 
-    The take begins with rest and a routine of head nods, side tilts and turns (`session` in the
-    rig); until they are over the published face rests with confidence 0.
-
-    Example: imusic live --rig rig.toml --record takes
-    """
-    import asyncio
-
-    from rich.console import Console
-
-    from capture.sinks.config import sinks_from
-    from capture.status_lines import notice_lines
-    from firmware_host.rig import read_rig
-    from model.live import live as run
-
-    console = Console(stderr=True)
-
-    def tell(counts: "LiveCounts") -> None:
-        if console.is_terminal:
-            console.print(
-                f"{counts.published} faces, {counts.samples} samples, {counts.lost} lost, "
-                f"confidence {counts.confidence:.2f}",
-                end="\r",
-            )
-
-    def notify(notice: "Notice") -> None:
-        for line in notice_lines(notice):
-            typer.echo(line, err=True)
-
-    loaded = load(checkpoint)
-    known = _wearer(wearer, loaded)
-    worn = read_rig(rig)
-    sinks = sinks_from(sink or (), worn.sinks)
-    result = asyncio.run(
-        run(worn, loaded, record, seconds, tell, known, notify, sinks, hybrid=hybrid)
-    )
-    _say_live(result, as_json)
-
-
-def _say_live(result: "LiveResult", as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from capture.wire_status import sink_facts, sink_lines
-
-    facts: dict[str, Any] = asdict(result.counts)
-    if result.sinks and as_json:
-        facts["sinks"] = sink_facts(result.sinks)
-    if result.take is not None:
-        facts |= {"take": str(result.take.folder), "reason": result.take.reason}
-    say(facts, as_json)
-    for line in () if as_json else sink_lines(result.sinks):
-        sys.stdout.write(f"{line}\n")
-    if result.take is not None and result.take.lost:
-        lost = result.take.lost
-        typer.echo(f"imusic: the {lost} was lost; the take is complete until then", err=True)
-        raise typer.Exit(LOST)
-
-
-def _wearer(path: Path | None, checkpoint: "Checkpoint") -> "Wearer | None":
-    from model.wearer import load_wearer
-
-    return None if path is None else load_wearer(path, checkpoint.layout)
+    return None if name is None else load_wearer(find_wearer(name), checkpoint.layout)
 
 
 def _need_torch() -> None:
@@ -369,6 +286,8 @@ def _table(found: dict[str, Any]) -> None:
 
     for take, figures in found.items():
         note = f" ({SIMULATED})" if figures["simulated"] else ""
+        if figures.get("sync", "good") != "good":
+            note += f" (SYNC {figures['sync'].upper()})"
         title = f"mean of {figures['takes']} takes" if "takes" in figures else take
         plain = table_of(figures, intervals=False)
         table = Table(title=Text(f"{title}{note}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from capture.recording import Recording
+    from capture.sync import Alignment
     from model.checkpoint import Checkpoint
 
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", help="Checkpoint folder; default: the shipped one.")
+]
+WearerOption = Annotated[
+    str | None,
+    typer.Option("--wearer", help="Who wears the sensors: a name or a file of `imusic enrol`."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
@@ -43,6 +49,17 @@ def json_line(facts: dict[str, Any]) -> str:
     import msgspec
 
     return msgspec.json.encode(facts).decode() + "\n"
+
+
+def say_doubt(recording: "Recording") -> "Alignment":
+    """Say on stderr where the timeline of a take is not to be trusted; its alignment."""
+    from capture.doubt import doubt_of
+    from capture.sync import align
+
+    alignment = align(recording)
+    if doubt := doubt_of(alignment):
+        typer.echo(f"imusic: {doubt}", err=True)
+    return alignment
 
 
 def say(facts: dict[str, Any], as_json: bool) -> None:

@@ -5,7 +5,7 @@ caller's business. The clock is whatever the blocks' arrival times are on.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from capture.resample import TICK_HZ, tick_before, tick_time_ns
 from firmware_host.samples import ImuBlock
 from model.predictor import Predictor
 
+Action = Callable[[Predictor], None]
+
 
 class Driver:
     """Holds blocks until their tick is due, then gives one frame per tick at 60 Hz."""
@@ -23,6 +25,7 @@ class Driver:
         self.predictor = predictor
         self._waiting: deque[ImuBlock] = deque()
         self._next_tick: int | None = None
+        self._planned: deque[tuple[int, Action]] = deque()
 
     @property
     def next_tick_ns(self) -> int | None:
@@ -37,10 +40,19 @@ class Driver:
             self._next_tick = _first_tick(block.arrival_ns)
         self._waiting.append(block)
 
+    def plan(self, time_ns: int, action: Action) -> None:
+        """Do something to the predictor before the first tick at or after `time_ns`.
+
+        Live and offline alike it comes before the blocks of that tick; plans come in order.
+        """
+        self._planned.append((time_ns, action))
+
     def frames_until(self, now_ns: int) -> Iterator[BlendshapeFrame]:
         """The frames of all ticks due at or before `now_ns`, oldest first."""
         while self._next_tick is not None and _due_ns(self._next_tick) <= now_ns:
             due_ns = _due_ns(self._next_tick)
+            while self._planned and self._planned[0][0] <= due_ns:
+                self._planned.popleft()[1](self.predictor)
             while self._waiting and self._waiting[0].arrival_ns <= due_ns:
                 self.predictor.push(self._waiting.popleft())
             self._next_tick += 1
@@ -63,9 +75,19 @@ def _due_ns(tick: int) -> int:
     return tick_time_ns(tick) + 1
 
 
-def drive(predictor: Predictor, blocks: Iterable[ImuBlock]) -> Iterator[BlendshapeFrame]:
-    """Every frame of a recording, each from the blocks that had arrived by then."""
+def drive(
+    predictor: Predictor,
+    blocks: Iterable[ImuBlock],
+    planned: Sequence[tuple[int, Action]] = (),
+) -> Iterator[BlendshapeFrame]:
+    """Every frame of a recording, each from the blocks that had arrived by then.
+
+    Args:
+        planned: what was done to the predictor meanwhile, and when (`Driver.plan`).
+    """
     driver = Driver(predictor)
+    for time_ns, action in planned:
+        driver.plan(time_ns, action)
     for block in blocks:
         # Ticks before this arrival can no longer change.
         yield from driver.frames_until(block.arrival_ns - 1)

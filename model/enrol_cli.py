@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from model.console import CheckpointOption, JsonOption, bar, load, say
+from model.console import CheckpointOption, JsonOption, bar, load, say, say_doubt
 from viz.guide_cli import MissingOption, OutOption, RigOption, TimeoutOption, WindowOption
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def _learn(
     from model.wearer import save_wearer
 
     recording = read_recording(take)
+    say_doubt(recording)
     with bar("adapt") as report:
         called = name or recording.take.subject
         sha256 = file_sha256(take / DATA_FILE)

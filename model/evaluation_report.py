@@ -38,13 +38,15 @@ _MEANING = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedTake:
-    """A take in the report. layout: what was worn. figures: those of `judged`."""
+    """A take in the report. layout: what was worn. figures: those of `judged`. sync: the verdict
+    on its timeline, by which truth and prediction were laid beside each other."""
 
     name: str
     layout: SensorLayout
     simulated: bool
     judged: Judged
     figures: dict[str, Any]
+    sync: str = "good"
 
     @property
     def observable(self) -> dict[str, float]:
@@ -56,6 +58,7 @@ class JudgedTake:
         """Everything, plain values for JSON."""
         return {
             "simulated": self.simulated,
+            "sync": self.sync,
             **self.figures,
             "observability_per_shape": self.observable,
         }
@@ -139,6 +142,8 @@ def report_blocks(
 
 def _chapter(take: JudgedTake, number: int, renderer: "Renderer") -> list[Block]:
     mark = f" ({SIMULATED})" if take.simulated else ""
+    if take.sync != "good":
+        mark += f" (SYNC {take.sync.upper()}: truth and prediction may lie apart)"
     return [
         Heading(2, f"{take.name}{mark}"),
         Paragraph(

@@ -154,6 +154,10 @@ class RunningFeatures:
         self._tick = tick - (len(rows) - final)
         return np.stack([*self._settled, *seen[final:]][-self._window :])
 
+    def recalibrate(self, calibration: Calibration) -> None:
+        """Read rows that are not final yet, and all later ones, by another calibration."""
+        self._calibration = calibration
+
     def settled(self) -> tuple[int, Floats]:
         """The tick of the last row that is final, and the (N, F) final rows since the last call."""
         rows = np.stack(self._unread) if self._unread else np.zeros((0, 0), np.float32)

@@ -25,7 +25,8 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 NS_PER_S = 1_000_000_000
 
-# Phones tell what was some time ago: exposure, ARKit, the network.
+# Phones tell what was some time ago: exposure, ARKit, the network. What is believed where no sync
+# report of a take says (`imusic align`).
 PHONE_LATENCY_S = 0.05
 # A shape that was seen so lately counts as seen.
 FRESH_S = 0.15
@@ -40,9 +41,14 @@ _GAP_S = 0.1
 
 
 class Hybrid:
-    """Live: `see` what the camera told, `fuse` every face of the sensors, both in order of time."""
+    """Live: `see` what the camera told, `fuse` every face of the sensors, both in order of time.
 
-    def __init__(self) -> None:
+    Args:
+        latency_s: how long ago a face was that arrives now.
+    """
+
+    def __init__(self, latency_s: float = PHONE_LATENCY_S) -> None:
+        self.latency_s = latency_s
         count = len(ARKIT_NAMES)
         self._felt: deque[tuple[int, Array]] = deque(maxlen=_KEPT_ROWS)
         self._offset = np.zeros(count)
@@ -87,7 +93,7 @@ class Hybrid:
     def fresh(self, time_ns: int) -> Flags:
         """(52,) which shapes the camera saw lately."""
         age_s = (time_ns - self._seen_ns) / NS_PER_S
-        return np.asarray(age_s <= FRESH_S + PHONE_LATENCY_S)
+        return np.asarray(age_s <= FRESH_S + self.latency_s)
 
     def _felt_at(self, time_ns: int) -> Array:
         times = np.array([at for at, _ in self._felt], float)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from capture.broadcast import Broadcast
 from capture.daemon import record
+from capture.operating import Verb
 from capture.phone_apps import Decoder, decoder
 from capture.phone_faces import PhoneFace
 from capture.phone_source import PhoneSource
@@ -28,8 +29,10 @@ from firmware_host.rig import Rig
 from firmware_host.rig_profiles import read_profiles
 from firmware_host.supervisor import DeviceLink, RigLinks
 from model.checkpoint import Checkpoint
-from model.live_face import NS_PER_S, LiveCounts, LiveFace
+from model.hybrid import PHONE_LATENCY_S
+from model.live_face import LIVE_VERBS, NS_PER_S, LiveCounts, LiveFace
 from model.live_replay import replay
+from model.live_screen import LiveStatus
 from model.wearer import Wearer
 
 Result = TypeVar("Result")
@@ -47,6 +50,21 @@ class LiveResult:
     sinks: tuple[SinkStatus, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveAsked:
+    """What there is beside the face.
+
+    on_status: called twice a second, for a screen. said: what the operator says meanwhile: re-zero,
+    undo, wearer, stop, and of a recording all that the recorder knows. find_wearer: gives the
+    profile of a name that the operator says. phone_latency_s: how long ago a face was that arrives.
+    """
+
+    on_status: Callable[[LiveStatus], None] | None = None
+    said: Control | None = None
+    find_wearer: Callable[[str], Wearer] | None = None
+    phone_latency_s: float = PHONE_LATENCY_S
+
+
 async def live(
     rig: Rig,
     checkpoint: Checkpoint,
@@ -57,6 +75,7 @@ async def live(
     on_notice: Callable[[Notice], None] | None = None,
     sinks: Sequence[SinkConfig] = (),
     hybrid: bool = False,
+    asked: LiveAsked | None = None,
 ) -> LiveResult:
     """Drive a face until a device says that it ends, `duration_s` is over, or Ctrl-C.
 
@@ -70,6 +89,7 @@ async def live(
         on_notice: called when something happens to a device: lost, refused, back.
         sinks: programs and files to serve besides publishing (`capture.sinks.config.sinks_from`).
         hybrid: publish what the phone sees while it sees a face, and what is felt in its gaps.
+        asked: screen, operator and the like; nobody by default.
 
     Raises:
         ImusicError: a sink's file could not be written.
@@ -84,9 +104,9 @@ async def live(
         raise _again(url)
     _check_phone(rig, replayed, sinks, hybrid)
     with Broadcast(rig.name, rig.publish, sinks) as out:
-        control = Control()
-        noted = None if record_to is None else lambda *facts: control.note(Note(*facts))
-        face = LiveFace(rig, checkpoint, out, noted, wearer, hybrid)
+        control = None if record_to is None else Control()
+        desk = _seated(rig, checkpoint, out, control, wearer, hybrid, asked or LiveAsked())
+        desk.on_counts, face = on_counts, desk.face
         out.event("started")
 
         def notice(told: Notice) -> None:
@@ -99,28 +119,43 @@ async def live(
             await replay(rig, face, duration_s)
         elif record_to is None:
             listening = _listen_and_look(rig, face, notice, hybrid or _wants_other(sinks))
-            await _beside_ticks(face, on_counts, listening, duration_s)
+            await _beside_ticks(desk, listening, duration_s)
         else:
-            take = await _beside_recording(
-                rig, face, out, record_to, duration_s, on_counts, notice, control
-            )
+            take = await _beside_recording(rig, out, record_to, duration_s, desk, notice)
         out.event("stopped", faces=face.counts.published)
     # Only now have sinks served what was left for them.
     return LiveResult(face.counts, take, out.sinks())
 
 
+def _seated(
+    rig: Rig,
+    checkpoint: Checkpoint,
+    out: Broadcast,
+    recorder: Control | None,
+    wearer: Wearer | None,
+    hybrid: bool,
+    asked: LiveAsked,
+) -> "_Desk":
+    def note(kind: str, time_ns: int, facts: dict[str, Any]) -> None:
+        assert recorder is not None
+        recorder.note(Note(kind, time_ns, facts))
+
+    noted = None if recorder is None else note
+    who = (asked.find_wearer, asked.phone_latency_s)
+    face = LiveFace(rig, checkpoint, out, noted, wearer, hybrid, *who)
+    return _Desk(face, None, asked, recorder)
+
+
 async def _beside_recording(
     rig: Rig,
-    face: LiveFace,
     out: Broadcast,
     record_to: Path,
     duration_s: float | None,
-    on_counts: Callable[[LiveCounts], None] | None,
+    desk: "_Desk",
     notice: Callable[[Notice], None],
-    control: Control,
 ) -> RecordResult | None:
     def began(take: Take) -> None:
-        face.take_began(take)
+        desk.face.take_began(take)
         out.event("take", subject=take.subject)
 
     stop = asyncio.Event()
@@ -128,14 +163,14 @@ async def _beside_recording(
         rig,
         record_to,
         duration_s,
-        (face.listen,),
+        (desk.face.listen,),
         stop,
         on_take=began,
         on_notice=notice,
-        on_face=face.see,
-        control=control,
+        on_face=desk.face.see,
+        control=desk.recorder,
     )
-    return await _beside_ticks(face, on_counts, recording, stop=stop)
+    return await _beside_ticks(desk, recording, stop=stop)
 
 
 def _again(url: str) -> ConfigError:
@@ -186,8 +221,7 @@ async def _look(source: PhoneSource, read: Decoder, face: LiveFace) -> None:
 
 
 async def _beside_ticks(
-    face: LiveFace,
-    on_counts: Callable[[LiveCounts], None] | None,
+    desk: "_Desk",
     work: Coroutine[Any, Any, Result],
     timeout_s: float | None = None,
     stop: asyncio.Event | None = None,
@@ -199,7 +233,7 @@ async def _beside_ticks(
         stop: how to end `work` in good order where publishing fails; without it, it is left.
     """
     working = asyncio.ensure_future(work)
-    ticking = asyncio.create_task(_tick(face, on_counts))
+    ticking = asyncio.create_task(desk.tick())
     try:
         await asyncio.wait(
             {working, ticking}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
@@ -227,16 +261,44 @@ async def _listen(rig: Rig, face: LiveFace, notice: Callable[[Notice], None]) ->
         await links.follow(rig.session.lost_after_s)
 
 
-async def _tick(face: LiveFace, on_counts: Callable[[LiveCounts], None] | None) -> None:
-    told = time.monotonic()
-    while True:
-        due_ns = face.next_tick_ns
-        wait_s = _IDLE_SLEEP_S
-        if due_ns is not None:
-            wait_s = max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S)
-        await asyncio.sleep(wait_s)
-        face.publish_until(time.monotonic_ns())
-        face.tell()
-        if on_counts is not None and time.monotonic() - told > 0.5:
-            told = time.monotonic()
-            on_counts(face.counts)
+@dataclass(slots=True)
+class _Desk:
+    """Publishes what is due, tells how it goes, and hears what the operator says."""
+
+    face: LiveFace
+    on_counts: Callable[[LiveCounts], None] | None
+    asked: LiveAsked
+    recorder: Control | None
+
+    async def tick(self) -> None:
+        """Until the operator stops what is not recorded."""
+        told, face = time.monotonic(), self.face
+        while not self._is_stopped():
+            due_ns = face.next_tick_ns
+            wait_s = _IDLE_SLEEP_S
+            if due_ns is not None:
+                wait_s = max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S)
+            await asyncio.sleep(wait_s)
+            face.publish_until(time.monotonic_ns())
+            face.tell()
+            if time.monotonic() - told > 0.5:
+                told = time.monotonic()
+                if self.on_counts is not None:
+                    self.on_counts(face.counts)
+                if self.asked.on_status is not None:
+                    self.asked.on_status(face.status())
+
+    def _is_stopped(self) -> bool:
+        said = self.asked.said
+        for command in said.take() if said is not None else ():
+            if command.verb in LIVE_VERBS:
+                self.face.obey(command)
+            elif self.recorder is not None:
+                self.recorder.say(command)
+            else:
+                stops = command.verb is Verb.STOP
+                if command.answer is not None:
+                    command.answer("" if stops else "nothing is recorded")
+                if stops:
+                    return True
+        return False

@@ -21,7 +21,6 @@ from capture.resample import TICK_HZ, tick_time_ns
 from firmware_host.layout import SensorLayout
 from firmware_host.samples import Floats
 from model.features import Perceived, leaky_angles, perceived
-from model.predictor import Predictor
 
 Array = NDArray[np.float64]
 
@@ -177,22 +176,55 @@ def head_energy(energy: Array) -> Array:
     return np.stack((rate, force + _ARM_M**2 * turning[:, None] * rate), axis=-1)
 
 
+class FloorLearner:
+    """Finds the floor by feature rows (T, F) of a face at rest, and of a still face on a moving
+    head, some rows at a time: beside a face that is live nothing may take long.
+    """
+
+    def __init__(self, rest: Floats, routine: Floats | None, sites: int) -> None:
+        self._sites = sites
+        parts = [rest]
+        if routine is not None and len(routine) >= 2 * _SETTLE_ROWS:
+            parts.append(routine)
+        self._left = [perceived(part, sites) for part in parts]
+        self._energies: list[list[Array]] = [[] for _ in parts]
+        self._part, self._row, self._bands = 0, 0, Bands(sites)
+
+    def step(self, rows: int) -> Floor | None:
+        """Take so many rows more; the floor once there are no more."""
+        while rows > 0 and self._part < len(self._left):
+            seen = self._left[self._part]
+            part = slice(self._row, self._row + rows)
+            energy = self._bands.advance(_rows(seen, part))
+            self._energies[self._part].append(energy)
+            rows, self._row = rows - max(len(energy), 1), self._row + len(energy)
+            if self._row >= len(seen.rate):
+                self._part, self._row, self._bands = self._part + 1, 0, Bands(self._sites)
+        return self._floor() if self._part == len(self._left) else None
+
+    def _floor(self) -> Floor:
+        quiet, *moved = (np.concatenate(parts) for parts in self._energies)
+        kept = quiet[min(_SETTLE_ROWS, len(quiet) // 2) :]
+        own = np.maximum(kept[:, :, :-1].mean(axis=0), 1e-12)
+        pooled = np.median(own, axis=1, keepdims=True)
+        widths = np.array([high - low for low, high in BANDS_HZ])[:, None, None]
+        known = 6.0 * widths * len(kept) / TICK_HZ  # degrees of freedom of three axes
+        level = (_POOLED * pooled + known * own) / (_POOLED + known)
+        if not moved:
+            return Floor(level, np.full_like(level, _LEAK_WITHOUT_ROUTINE))
+        after = moved[0][_SETTLE_ROWS:]
+        felt, head = after[:, :, :-1].sum(axis=0), head_energy(after).sum(axis=0)
+        above = np.maximum(felt - len(after) * level, 0.0)
+        leak = _LEAK_MARGIN * above / np.maximum(head, 1e-9)
+        return Floor(level, np.maximum(leak, _LEAST_LEAK))
+
+
 def floor_of(rest: Floats, routine: Floats | None, sites: int) -> Floor:
-    """The floor by feature rows (T, F) of a face at rest, and of a still face on a moving head."""
-    bands = Bands(sites)
-    quiet = bands.advance(perceived(rest, sites))
-    kept = quiet[min(_SETTLE_ROWS, len(quiet) // 2) :]
-    own = np.maximum(kept[:, :, :-1].mean(axis=0), 1e-12)
-    pooled = np.median(own, axis=1, keepdims=True)
-    widths = np.array([high - low for low, high in BANDS_HZ])[:, None, None]
-    known = 6.0 * widths * len(kept) / TICK_HZ  # degrees of freedom of three axes
-    level = (_POOLED * pooled + known * own) / (_POOLED + known)
-    if routine is None or len(routine) < 2 * _SETTLE_ROWS:
-        return Floor(level, np.full_like(level, _LEAK_WITHOUT_ROUTINE))
-    moved = bands.advance(perceived(routine, sites))[_SETTLE_ROWS:]
-    felt, head = moved[:, :, :-1].sum(axis=0), head_energy(moved).sum(axis=0)
-    above = np.maximum(felt - len(moved) * level, 0.0)
-    return Floor(level, np.maximum(_LEAK_MARGIN * above / np.maximum(head, 1e-9), _LEAST_LEAK))
+    """The floor at once, see `FloorLearner`."""
+    learner = FloorLearner(rest, routine, sites)
+    while (floor := learner.step(1000)) is None:
+        continue
+    return floor
 
 
 @dataclass(slots=True)
@@ -249,7 +281,7 @@ class MinuteDetector:
         seen = perceived(rows, len(self._slots))
         angles = leaky_angles(rows, len(self._slots))
         for k in range(len(rows)):
-            events += self._row(first + k, _one(seen, k), angles[k])
+            events += self._row(first + k, _rows(seen, slice(k, k + 1)), angles[k])
         return events
 
     def _cut(self) -> list[MinuteEvent]:
@@ -344,30 +376,11 @@ class MinuteDetector:
         )
 
 
-def _one(seen: Perceived, k: int) -> Perceived:
-    row = slice(k, k + 1)
+def _rows(seen: Perceived, rows: slice) -> Perceived:
     return Perceived(
-        seen.rate[row], seen.force[row], seen.heard[row], seen.head_rate[row], seen.head_force[row]
+        seen.rate[rows],
+        seen.force[rows],
+        seen.heard[rows],
+        seen.head_rate[rows],
+        seen.head_force[rows],
     )
-
-
-class MinuteWatch:
-    """The detector beside a predictor: ask after every frame, or whenever it suits."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
-        self._detector: MinuteDetector | None = None
-        self._version = -1
-
-    def look(self) -> list[MinuteEvent]:
-        """Events that ended since the last look; none before rest is known."""
-        predictor = self._predictor
-        opening = predictor.opening_features()
-        if opening is None:
-            return []
-        last_tick, rows = predictor.settled()
-        if self._detector is None or self._version != opening.version:
-            self._version = opening.version
-            floor = floor_of(opening.rest, opening.routine, len(predictor.layout.face_indices))
-            self._detector = MinuteDetector(predictor.layout, floor, opening.end_tick + 1)
-        return self._detector.advance(last_tick, rows)

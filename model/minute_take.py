@@ -7,10 +7,12 @@ import numpy as np
 from capture.blendshapes import ARKIT_NAMES
 from capture.recording import Recording
 from firmware_host.samples import Floats
+from model.adjusting import adjustments
 from model.checkpoint import Checkpoint
 from model.driving import drive
-from model.minute import MinuteEvent, MinuteWatch
+from model.minute import MinuteEvent
 from model.predict import predictor_of
+from model.watch import FaceWatch
 
 
 def minute_of(
@@ -24,13 +26,13 @@ def minute_of(
         ConfigError: its slots are unknown to the checkpoint, or it has no head reference.
     """
     predictor = predictor_of(recording, checkpoint, _still)
-    watch, found = MinuteWatch(predictor), list[MinuteEvent]()
+    watch, found = FaceWatch(predictor), list[MinuteEvent]()
     blocks = list(recording.blocks())
     if not blocks:
         return [], 0.0
     seconds = max((blocks[-1].arrival_ns - blocks[0].arrival_ns) / 1e9, 1e-9)
-    for number, frame in enumerate(drive(predictor, blocks)):
-        found += watch.look()
+    for number, frame in enumerate(drive(predictor, blocks, adjustments(recording.health))):
+        found += [event for event in watch.look() if isinstance(event, MinuteEvent)]
         if report is not None and number % 60 == 0:
             report(min(1.0, (frame.time_ns - blocks[0].arrival_ns) / 1e9 / seconds))
     return found, seconds

@@ -15,6 +15,7 @@ from capture.sync import align, aligned_faces
 from capture.take import Take
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.samples import Floats
+from model.adjusting import adjustments
 from model.checkpoint import Checkpoint
 from model.driving import drive
 from model.hybrid import repaired
@@ -87,7 +88,7 @@ def predict_recording(
     predictor = predictor_of(recording, checkpoint, open_network(checkpoint), wearer)
     expected = max(1, int((recording.arrival_ns[-1] - recording.arrival_ns[0]) * 6e-8))
     frames = []
-    for frame in drive(predictor, recording.blocks()):
+    for frame in drive(predictor, recording.blocks(), adjustments(recording.health)):
         frames.append(frame)
         if report is not None and len(frames) % 60 == 0:
             report(min(1.0, len(frames) / expected))

@@ -8,15 +8,16 @@ pushes and ticks give the same faces, which is how offline equals live.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES, BlendshapeFrame
-from capture.calibration import Calibration, calibrate, nominal_calibration
+from capture.calibration import Calibration, calibrate, nominal_calibration, rezeroed
 from capture.merging import Merger
 from capture.resample import TICK_HZ, RowBuffer, tick_of
+from capture.rest_bias import BiasFollower
 from firmware_host.layout import SensorLayout, Slot
 from firmware_host.samples import Floats, ImuBlock
 from firmware_host.sensor_profile import Correction
@@ -36,6 +37,8 @@ _LATE_ROWS = 6
 SETTLED_S = (_LATE_ROWS + 2) / TICK_HZ
 # Without any sample: hold this long, then let the face go back to rest.
 _HOLD_S, _DECAY_S = 0.25, 0.5
+# A re-zero looks back so long, and wants all sensors this still meanwhile.
+REZERO_S, _STILL_RAD_S = 1.0, 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,16 @@ class OpeningFeatures:
     routine: Floats | None
     end_tick: int
     version: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Worn:
+    """What an undo goes back to."""
+
+    calibration: Calibration
+    rest: Array
+    routine: Array | None
+    wearer: Wearer | None
 
 
 class Predictor:
@@ -128,11 +141,7 @@ class Predictor:
         self._first_ns: int | None = None
         self._stage = 0  # 0 waiting for rest, 1 rest known, 2 routine known as well
         self._head = HeadRotation(_LATE_ROWS)
-        belief = checkpoint.belief
-        responses = wearer.responses if wearer else belief.responses
-        self._rest_weights = wearer.rest_weights if wearer else checkpoint.rest_weights
-        weight_filter = WeightFilter(responses, belief.dynamics)
-        self._filter = RunningFilter(weight_filter, checkpoint.facts.window)
+        self._dress(wearer)
         self._features: RunningFeatures | None = None  # from the end of the opening on
         self._newest_ns = 0
         self._driven_ns = 0  # arrival of the newest block that is in the face
@@ -140,6 +149,10 @@ class Predictor:
         self._change = np.zeros(len(ARKIT_NAMES), np.float32)
         self._deviation: Floats | None = None
         self._learnt: OpeningFeatures | None = None
+        self._opening_rows: tuple[Array, Array | None] | None = None
+        self._bias: BiasFollower | None = None
+        self._asked_tick: int | None = None
+        self._past: list[_Worn] = []
 
     @property
     def newest_arrival_ns(self) -> int:
@@ -160,6 +173,20 @@ class Predictor:
     def calibration(self) -> Calibration:
         """What is believed about bias and mounting so far, in the checkpoint's slot order."""
         return self._calibration
+
+    @property
+    def wearer(self) -> Wearer | None:
+        """Whose profile is in use; None of a stranger."""
+        return self._wearer
+
+    def heard(self) -> tuple[tuple[str, bool], ...]:
+        """Each slot, and whether it was heard just now."""
+        tick = self._asked_tick
+        if tick is None:
+            return tuple((name, False) for name in self._layout.names)
+        rows = np.isfinite(self._rows.rows(tick, _LATE_ROWS))
+        heard = np.asarray(rows.all(axis=-1).any(axis=0))
+        return tuple(zip(self._layout.names, map(bool, heard), strict=True))
 
     @property
     def layout(self) -> SensorLayout:
@@ -203,6 +230,8 @@ class Predictor:
         tick = int(time_ns) * TICK_HZ // 1_000_000_000
         self._rows.advance(tick)
         self._calibrate(tick)
+        self._follow_bias(tick)
+        self._asked_tick = tick
         rows = self._rows.rows(tick, min(self._rows_wanted(tick), self._span))
         head = self._head_at(tick, rows)
         confidence = 0.0
@@ -281,19 +310,90 @@ class Predictor:
             if opening.has_routine:
                 self._calibration = self._estimate(tick, with_routine=True)
             self._stage = 2
-            window = self._checkpoint.facts.window
-            self._features = RunningFeatures(self._layout, self._calibration, window, _LATE_ROWS)
-            self._learn_opening(tick)
+            rest = self._stretch(tick, opening.rest_start_s, opening.rest_end_s)
+            routine = None
+            if opening.has_routine:
+                routine = self._stretch(tick, opening.routine_start_s, opening.routine_end_s)
+            self._start(rest, routine, self._tick(opening.end_s))
 
-    def _learn_opening(self, tick: int) -> None:
-        opening, known = self._opening, self._calibration
-        rest = self._stretch(tick, opening.rest_start_s, opening.rest_end_s)
-        routine = None
-        if opening.has_routine:
-            rows = self._stretch(tick, opening.routine_start_s, opening.routine_end_s)
-            routine = features(rows, self._layout, known)
-        felt = features(rest, self._layout, known)
-        self._learnt = OpeningFeatures(felt, routine, self._tick(opening.end_s), 0)
+    def _start(self, rest: Array, routine: Array | None, end_tick: int) -> None:
+        """Drive by the calibration in use, learnt from these rows, from now on."""
+        known, window = self._calibration, self._checkpoint.facts.window
+        self._features = RunningFeatures(self._layout, known, window, _LATE_ROWS)
+        self._bias = BiasFollower(known.gyro_bias_rad_s)
+        self._opening_rows = (rest, routine)
+        version = 0 if self._learnt is None else self._learnt.version + 1
+        self._learnt = OpeningFeatures(
+            features(rest, self._layout, known),
+            None if routine is None else features(routine, self._layout, known),
+            end_tick,
+            version,
+        )
+
+    def _dress(self, wearer: Wearer | None) -> None:
+        checkpoint = self._checkpoint
+        belief, self._wearer = checkpoint.belief, wearer
+        responses = wearer.responses if wearer else belief.responses
+        self._rest_weights = wearer.rest_weights if wearer else checkpoint.rest_weights
+        weight_filter = WeightFilter(responses, belief.dynamics)
+        self._filter = RunningFilter(weight_filter, checkpoint.facts.window)
+
+    def rezero(self) -> str:
+        """Take the face for one at rest during the last second, wherever its sensors sit now.
+
+        Gives "" where that was done, else why not. `undo` takes it back.
+        """
+        if not self.calibrated or self._asked_tick is None:
+            return "rest and routine are not over yet"
+        rows = self._rows.rows(self._asked_tick - _LATE_ROWS, round(REZERO_S * TICK_HZ))
+        heard = np.asarray(np.isfinite(rows).all(axis=-1))
+        if heard[:, self._layout.reference_index].mean() < 0.5:
+            return f"the head reference {self._layout.reference!r} is not heard"
+        gyro = np.where(heard[..., None], rows[..., 3:], 0.0)
+        count = np.maximum(heard.sum(axis=0), 1)[:, None]
+        mean = gyro.sum(axis=0) / count
+        spread = np.where(heard[..., None], (gyro - mean) ** 2, 0.0).sum(axis=0) / count
+        if np.sqrt(spread.max()) > _STILL_RAD_S:
+            worst = self._layout.names[int(np.sqrt(spread).max(axis=1).argmax())]
+            return f"{worst} moved: hold head and face still for a second, then again"
+        self._remember()
+        self._calibration = rezeroed(self._layout, self._calibration, rows[..., :3], rows[..., 3:])
+        routine = self._opening_rows[1] if self._opening_rows else None
+        self._start_over(rows, routine)
+        return ""
+
+    def wear(self, wearer: Wearer | None) -> str:
+        """Somebody else's profile from now on, None a stranger's; `undo` takes it back."""
+        self._remember()
+        self._dress(wearer)
+        return ""
+
+    def undo(self) -> str:
+        """Take back the last re-zero or change of wearer; why not, where there is none."""
+        if not self._past:
+            return "there is nothing to undo"
+        before = self._past.pop()
+        self._calibration = before.calibration
+        self._dress(before.wearer)
+        if self.calibrated:
+            self._start_over(before.rest, before.routine)
+        return ""
+
+    def _remember(self) -> None:
+        rest, routine = self._opening_rows or (np.zeros((0, len(self._order), 6)), None)
+        self._past.append(_Worn(self._calibration, rest, routine, self._wearer))
+
+    def _start_over(self, rest: Array, routine: Array | None) -> None:
+        assert self._asked_tick is not None
+        self._start(rest, routine, self._asked_tick)
+        self._dress(self._wearer)
+
+    def _follow_bias(self, tick: int) -> None:
+        if self._features is None or self._bias is None:
+            return
+        if self._bias.step(self._rows.rows(tick - _LATE_ROWS, 1)[0]):
+            self._calibration = replace(self._calibration, gyro_bias_rad_s=self._bias.bias_rad_s)
+            self._features.recalibrate(self._calibration)
 
     def _estimate(self, tick: int, with_routine: bool) -> Calibration:
         opening = self._opening

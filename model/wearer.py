@@ -5,6 +5,7 @@ which take, for which slots, and how much it helped on the part of that take tha
 to. A profile belongs to one donning: sensors moved by millimetres answer differently.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,33 @@ class Wearer:
     facts: WearerFacts
     responses: SiteResponses
     rest_weights: Floats
+
+
+def find_wearer(name: str, folders: Sequence[Path] = ()) -> Path:
+    """The profile of a name: a file of that path, or `NAME.safetensors` here, in `wearers` here, or
+    where profiles are kept for this user (`wearers_folder`).
+
+    Raises:
+        ConfigError: there is none; names those that there are.
+    """
+    places = [*folders, Path(), Path("wearers"), wearers_folder()]
+    tried = [Path(name), *(folder / f"{name}.safetensors" for folder in places)]
+    found = next((path for path in tried if path.is_file()), None)
+    if found is not None:
+        return found
+    known = sorted({path.stem for folder in places for path in folder.glob("*.safetensors")})
+    raise ConfigError(
+        f"no profile of {name!r}: it is no file, and there is no {name}.safetensors here, in "
+        f"wearers/ or in {places[-1]}",
+        f"known: {', '.join(known)}" if known else "make one: imusic enrol, or imusic adapt",
+    )
+
+
+def wearers_folder() -> Path:
+    """Where this user's profiles may be kept, to be found by name from anywhere."""
+    from platformdirs import user_data_path
+
+    return user_data_path("imusic", appauthor=False) / "wearers"
 
 
 def save_wearer(wearer: Wearer, path: Path) -> None:

@@ -46,6 +46,10 @@ def guide(
     window: WindowOption = None,
     allow_missing: MissingOption = None,
     start_timeout: TimeoutOption = 10.0,
+    console: Annotated[
+        bool, typer.Option("--console", help="Show it in a browser, at --console-port.")
+    ] = False,
+    console_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the page.")] = 8790,
 ) -> None:
     """Record a take while a performer is guided step by step, each a labelled segment of it.
 
@@ -56,11 +60,14 @@ def guide(
     """
     from capture.guided import read_script
     from capture.outputs import require_writable_folder
+    from capture.record_verb import require_console
     from firmware_host.rig import read_rig
 
     asked, recorded = read_script(script), read_rig(rig)
     require_writable_folder(out)
-    folder = guided_take(recorded, out, asked, slate, window, allow_missing or (), start_timeout)
+    port = require_console(console_port) if console else None
+    missing = allow_missing or ()
+    folder = guided_take(recorded, out, asked, slate, window, missing, start_timeout, port)
     typer.echo(folder)
 
 
@@ -72,6 +79,7 @@ def guided_take(
     window: bool | None,
     allow_missing: "Collection[str]",
     start_timeout_s: float,
+    console_port: int | None = None,
 ) -> Path:
     """Record a take to the end of a script; returns its folder.
 
@@ -95,6 +103,7 @@ def guided_take(
             allow_missing=allow_missing,
             start_timeout_s=start_timeout_s,
             also=None if shown is None else shown.show,
+            console_port=console_port,
         )
     if result is None:
         raise typer.Exit(INTERRUPTED)

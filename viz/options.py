@@ -9,7 +9,10 @@ from capture.outputs import require_writable
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from capture.head import Head
+    from capture.tracks import Track
 
 Size = Annotated[int, typer.Option(min=64, max=2048, help="Pixels of one head's square, even.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
@@ -20,6 +23,12 @@ HeadFile = Annotated[
 RendererName = Annotated[
     str, typer.Option(metavar="auto|open3d|software", help="What draws; auto takes what works.")
 ]
+
+
+def say_doubts(tracks: "Sequence[Track]") -> None:
+    """Say on stderr of every track what speaks against its timeline."""
+    for doubt in dict.fromkeys(track.doubt for track in tracks if track.doubt):
+        typer.echo(f"imusic: {doubt}", err=True)
 
 
 def head_from(path: Path | None) -> "Head":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from firmware_host.errors import ConfigError, DataError, TransportError
-from viz.options import Force, check_out
+from viz.options import Force, check_out, say_doubts
 
 if TYPE_CHECKING:
     from capture.recording import Recording
@@ -259,11 +259,15 @@ def _check_quantity(quantity: str) -> None:
 
 
 def _aligned(take: Path) -> "tuple[Recording, Alignment]":
+    from capture.doubt import doubt_of
     from capture.recording import read_recording
     from capture.sync import align
 
     recording = read_recording(take)
-    return recording, align(recording)
+    alignment = align(recording)
+    if doubt := doubt_of(alignment):
+        typer.echo(f"imusic: {doubt}", err=True)
+    return recording, alignment
 
 
 def _require_samples(recording: "Recording", take: Path) -> None:
@@ -275,6 +279,7 @@ def _tracks(paths: Sequence[Path], captions: list[str] | None) -> "tuple[list[Tr
     from capture.tracks import read_track
 
     tracks = [read_track(path) for path in paths]
+    say_doubts(tracks)
     if captions and len(captions) != len(tracks):
         raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
     return tracks, captions or [track.name for track in tracks]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from firmware_host.errors import ConfigError
-from viz.options import Force, HeadFile, RendererName, Size, check_out, even, head_from
+from viz.options import Force, HeadFile, RendererName, Size, check_out, even, head_from, say_doubts
 
 if TYPE_CHECKING:
     from capture.tracks import Track
@@ -117,6 +117,7 @@ def _read(paths: Sequence[Path], captions: list[str] | None) -> "tuple[list[Trac
     from capture.tracks import read_track
 
     tracks = [read_track(path) for path in paths]
+    say_doubts(tracks)
     if captions and len(captions) != len(tracks):
         raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
     return tracks, captions or [track.name for track in tracks]

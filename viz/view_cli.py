@@ -8,7 +8,7 @@ import typer
 
 from capture.options import seconds_option
 from firmware_host.errors import ConfigError
-from viz.options import Force, HeadFile, Size, check_out, even, head_from
+from viz.options import Force, HeadFile, Size, check_out, even, head_from, say_doubts
 
 if TYPE_CHECKING:
     from capture.head import Head
@@ -181,6 +181,7 @@ def _tracks(paths: Sequence[Path], captions: list[str] | None) -> "tuple[list[Tr
     from capture.tracks import read_track
 
     tracks = [read_track(path) for path in paths]
+    say_doubts(tracks)
     if captions and len(captions) != len(tracks):
         raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
     return tracks, captions or [track.name for track in tracks]

@@ -135,9 +135,7 @@ def build(
         people = _people(before, sources, subjects or {})
         sources, away = _agreed(sources, people, today or dt.date.today())
         sources, notes = _wanted(sources, before.left_out if before else ())
-        notes = (*away, *notes)
-        if not (sources or before):
-            raise DataError(f"no take is left to build: {'; '.join(notes)}")
+        notes = _left(sources or before, (*away, *notes))
         layout = _layout(sources, before)
         tasks = [_task(source, staging.path, layout) for source in sources]
         known = {shard.name: shard for shard in before.shards} if before else {}
@@ -153,6 +151,7 @@ def build(
         if before and before.splits:
             notes = (*notes, "the splits of the version before do not hold any more: split again")
         manifest = _manifest(staging, before, layout, sorted([*kept, *made], key=_name), people)
+        notes = (*notes, *_doubts(staging.path, manifest))
         again = sum(t.number in changed for t in tasks)
         edit = Edit(verb="build", parent=manifest.parent, added=len(tasks) - again, changed=again)
         manifest = msgspec.structs.replace(
@@ -208,6 +207,13 @@ def _agreed(
                 f"`imusic dataset forget SET {source.take.subject}`"
             )
     return found, tuple(notes)
+
+
+def _left(found: object, notes: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes. Raises DataError where nothing was found but these."""
+    if not found:
+        raise DataError(f"no take is left to build: {'; '.join(notes)}")
+    return notes
 
 
 def _told_more(before: Manifest, subjects: dict[str, Subject]) -> bool:
@@ -360,6 +366,15 @@ def _manifest(
         splits=(),
         parent=staging.parent,
     )
+
+
+def _doubts(folder: Path, manifest: Manifest) -> list[str]:
+    """What is to be said of sequences whose clocks were not joined with certainty."""
+    return [
+        f"WARNING: {row['take']}: its sync is {row['sync'].upper()}: `imusic plot sync` shows why"
+        for row in read_facts(folder, manifest)
+        if row["sync"] not in ("", "good")
+    ]
 
 
 def _uses(

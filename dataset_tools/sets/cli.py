@@ -100,13 +100,17 @@ def check(
     today: Annotated[
         str | None, typer.Option(help="Judge consent as of this day (YYYY-MM-DD).")
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Put right what is safe, as a new version.")
+    ] = False,
     executor: ExecutorOption = "auto",
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Look for what makes a data set unfit: bad sync, gaps, swaps, wrong units, copies, leaks.
 
-    Exit code 1 where something fails. Nothing is changed.
+    Exit code 1 where something fails. Nothing is changed but with --fix: that cuts labels to the
+    take, takes identifiers out of notes and markers, and removes splits that leak.
 
     Example: imusic dataset check sets/faces
     """
@@ -116,9 +120,20 @@ def check(
     known = read_errors(errors) if errors else None
     with bar("sequences") as report:
         checked = check_set(dataset, executors(executor, workers), _day(today), known, report)
+    fixed = None
+    if fix and checked.findings:
+        from dataset_tools.sets.edits import edit
+        from dataset_tools.sets.fixes import fixes
+
+        fixed = edit(dataset, lambda _, facts: fixes(facts, checked.findings))
+        if fixed.version is not None:
+            checked = check_set(dataset, executors(executor, workers), _day(today), known)
     if as_json:
-        typer.echo(json.dumps(_checked(checked)))
+        told = {"fixed": list(fixed.lines)} if fixed else {}
+        typer.echo(json.dumps(_checked(checked) | told))
     else:
+        for line in fixed.lines if fixed else ():
+            typer.echo(f"fixed  {line}")
         for line in _lines(checked):
             typer.echo(line)
     if not checked.is_good:
@@ -216,7 +231,8 @@ def export(
     dataset: Set,
     out: Annotated[Path, typer.Option(help="Folder for the files, new.")],
     kind: Annotated[
-        Literal["npz", "livelink", "huggingface"], typer.Option("--format", help="Of which kind.")
+        Literal["npz", "livelink", "gltf", "webdataset", "lerobot", "huggingface"],
+        typer.Option("--format", help="Of which kind."),
     ],
     everything: Annotated[
         bool,
@@ -224,7 +240,7 @@ def export(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a data set in another format: NPZ, Live Link CSV, a Hugging Face repository.
+    """Write a data set in another format, such as a Hugging Face repository.
 
     Example: imusic dataset export sets/faces --format huggingface --out hub/faces
     """
@@ -271,3 +287,43 @@ def describe(
         notes += (f"{made.kept} rephrasings said something else: ours stand",)
     line = f"{out}: {made.lines} descriptions of {made.sequences} sequences"
     tell(facts, line, as_json, () if as_json else notes)
+
+
+Place = Annotated[
+    str, typer.Argument(metavar="URL", help="Such as s3://bucket/faces, or a folder.")
+]
+
+
+@dataset_app.command()
+def push(dataset: Set, url: Place, as_json: Json = False) -> None:
+    """Put the versions of a data set elsewhere: a folder, S3, or whatever fsspec reaches.
+
+    Example: imusic dataset push sets/faces s3://bucket/faces
+    """
+    from dataset_tools.sets.remote import push as push_set
+
+    with bar("versions") as done:
+        moved = push_set(dataset, url, done)
+    facts = {"url": url, **asdict(moved)}
+    tell(
+        facts, f"{url}: {', '.join(moved.versions) or 'nothing new'}, {moved.files} files", as_json
+    )
+
+
+@dataset_app.command()
+def pull(
+    url: Place,
+    dataset: Annotated[Path, typer.Argument(metavar="SET", help="Folder of the data set.")],
+    as_json: Json = False,
+) -> None:
+    """Bring the newest version of a data set from elsewhere, every file compared with its hash.
+
+    Example: imusic dataset pull s3://bucket/faces sets/faces
+    """
+    from dataset_tools.sets.remote import pull as pull_set
+
+    with bar("files") as done:
+        moved = pull_set(url, dataset, done)
+    facts = {"url": url, **asdict(moved)}
+    tell(facts, f"{dataset}: {', '.join(moved.versions) or 'nothing new'}, {moved.files} files",
+         as_json)  # fmt: skip

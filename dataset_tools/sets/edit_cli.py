@@ -130,6 +130,30 @@ def relabel(
     _edit(dataset, lambda _, f: edits.relabel(query, _chosen(query, f), pairs), dry_run, as_json)
 
 
+@app.command()
+def resync(
+    dataset: Set,
+    query: Query,
+    later_ms: Annotated[float, typer.Option(help="How much later faces come; below 0, earlier.")],
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make a version in which faces are aligned otherwise to what was felt.
+
+    What `imusic align` finds anew is taken over by building again; this is for what you know.
+
+    Example: imusic dataset resync sets/faces 'take == "take-007"' --later-ms -35
+    """
+    from dataset_tools.sets import edits
+
+    _edit(
+        dataset,
+        lambda _, f: edits.resync(query, _chosen(query, f), later_ms / 1000),
+        dry_run,
+        as_json,
+    )
+
+
 @app.command("rename-subject")
 def rename_subject(
     dataset: Set,

@@ -22,6 +22,7 @@ from dataset_tools.manifest import KINDS, Edit, LeftOut, Manifest, Shard, Split,
 from dataset_tools.parquet_files import write_table
 from dataset_tools.sets.cuts import cut
 from dataset_tools.sets.facts import LABELS
+from dataset_tools.sets.shifts import shifted
 from dataset_tools.sets.statistics import statistics
 from dataset_tools.sets.tables import facts_table, read_sequence, shard_name, write_sequence
 from dataset_tools.sets.versions import Staging, next_version, version_folder
@@ -41,8 +42,9 @@ class Change:
     """What an edit changes. removed: sequences that go. facts: new facts of sequences that stay.
 
     cuts: sequences that give way to stretches of themselves. marks: all that is said of a sequence
-    from now on. raters: new names of those who said it, in all sequences that stay. subjects: those
-    of the manifest, None where they stay. told: what becomes of the history, where it may name
+    from now on. raters: new names of those who said it, in all sequences that stay. shifts: by how
+    many s the faces of a sequence come later. without_splits: splits that go. subjects: those of
+    the manifest, None where they stay. told: what becomes of the history, where it may name
     somebody. notes: for whoever asked for the edit.
     """
 
@@ -53,6 +55,8 @@ class Change:
     cuts: Mapping[int, tuple[Stretch, ...]] = field(default_factory=dict)
     marks: Mapping[int, tuple[Mark, ...]] = field(default_factory=dict)
     raters: Mapping[str, str] = field(default_factory=dict)
+    shifts: Mapping[int, float] = field(default_factory=dict)
+    without_splits: frozenset[str] = frozenset()
     subjects: dict[str, Subject] | None = None
     told: Callable[[Any], Any] | None = None
     notes: tuple[str, ...] = ()
@@ -60,7 +64,8 @@ class Change:
     @property
     def is_empty(self) -> bool:
         """Whether it would change nothing."""
-        return not (self.removed or self.facts or self.cuts or self.marks or self.raters)
+        changes = (self.removed, self.facts, self.cuts, self.marks, self.raters, self.shifts)
+        return not (any(changes) or self.without_splits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,8 @@ def told(change: Change, facts: Sequence[Facts]) -> Iterable[str]:
         differing = [key for key in row if row[key] != before[key] and key != "person"]
         changes = ", ".join(f"{key} {before[key]!r} -> {row[key]!r}" for key in differing)
         yield f"~ {_name(before)}: {changes}"
+    for number, later_s in sorted(change.shifts.items()):
+        yield f"~ {_name(by_number[number])}: faces {1000 * later_s:+g} ms"
     for number, marks in sorted(change.marks.items()):
         tracks = ", ".join(sorted({m.track for m in marks})) or "nothing"
         yield f"~ {_name(by_number[number])}: {len(marks)} marks ({tracks})"
@@ -154,6 +161,10 @@ def apply(staging: Staging, manifest: Manifest, source: Path, change: Change) ->
             pieces[number] = tuple(m.number for m in made)
             shards += new
             left_out[shard.data_sha256] = LeftOut(shard.data_sha256, change.verb)
+        elif number in change.shifts:
+            whole = read_sequence(source, shard.name, len(layout.slots))
+            moved = shifted(whole, change.shifts[number], layout.names)
+            shards.append(write_sequence(staging.path, moved, shard.key, shard.data_sha256))
         elif number in change.facts:
             staging.link(shard, source, without="sequences")
             told_anew = _with_facts(staging, shard, change.facts[number], len(layout.slots))
@@ -171,7 +182,7 @@ def apply(staging: Staging, manifest: Manifest, source: Path, change: Change) ->
             parent=staging.parent,
             added=sum(map(len, pieces.values())),
             removed=len(change.removed) + len(pieces),
-            changed=len(change.facts.keys() | change.marks.keys()),
+            changed=len(change.facts.keys() | change.marks.keys() | change.shifts.keys()),
         ),
         history=_history(manifest.history, change),
         left_out=tuple(left_out[key] for key in sorted(left_out)),
@@ -240,6 +251,8 @@ def _splits(
         return ()
     kept = []
     for split in splits:
+        if split.name in change.without_splits:
+            continue
         parts = {
             part: tuple(
                 sorted(m for n in numbers if n not in change.removed for m in pieces.get(n, (n,)))
@@ -313,6 +326,12 @@ def relabel(query: str, chosen: Sequence[Facts], labels: Mapping[str, str]) -> C
             changed[row["sequence"]] = new
     notes = ("splits are gone: split again",) if changed and GROUPS & labels.keys() else ()
     return Change("relabel", {"query": query, **labels}, facts=changed, notes=notes)
+
+
+def resync(query: str, chosen: Sequence[Facts], later_s: float) -> Change:
+    """Another alignment for those chosen: their faces come `later_s` later."""
+    shifts = {row["sequence"]: later_s for row in chosen} if later_s else {}
+    return Change("resync", {"query": query, "later_s": later_s}, shifts=shifts)
 
 
 def merge(folder: Path, other: Path, dry_run: bool = False) -> Edited:

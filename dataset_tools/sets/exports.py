@@ -1,14 +1,16 @@
-"""A data set in other people's formats: NPZ, Live Link CSV, a Hugging Face repository.
+"""A data set in other people's formats: NPZ, CSV, glTF, WebDataset, LeRobot, Hugging Face.
 
 An export is a new folder, made under another name and renamed when it is whole. Sequences whose
 subject did not agree to "publication" are left out, and said, unless they are asked for.
 """
 
 import datetime as dt
+import json
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,17 +19,21 @@ import numpy as np
 from capture.blendshapes import ARKIT_NAMES
 from capture.consent import PUBLICATION, may_publish
 from dataset_tools.manifest import Manifest, read_manifest
+from dataset_tools.parquet_files import arrow
 from dataset_tools.sets.card import card
+from dataset_tools.sets.croissant import croissant
+from dataset_tools.sets.lerobot import write_lerobot
 from dataset_tools.sets.sequences import Faces
 from dataset_tools.sets.tables import Sequence as Stored
 from dataset_tools.sets.tables import read_sequence, shard_name
 from dataset_tools.sets.versions import version_folder
+from dataset_tools.sets.webdataset import npz_bytes, plain, write_samples
 from dataset_tools.shards import read_facts
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ConfigError, DataError
 from firmware_host.layout import layout_from_dict
 
-Format = Literal["npz", "livelink", "huggingface"]
+Format = Literal["npz", "livelink", "gltf", "webdataset", "lerobot", "huggingface"]
 Facts = dict[str, Any]
 
 # Folder of the data set → name of the configuration that Hugging Face users load.
@@ -196,12 +202,7 @@ def _write_huggingface(
     report: Callable[[float], None],
 ) -> list[str]:
     """Parquet by split, with a card that `datasets` and the Hub read."""
-    part_of = {
-        number: part
-        for split in manifest.splits[:1]
-        for part, numbers in split.parts.items()
-        for number in numbers
-    }
+    part_of = _parts(manifest)
     for done, row in enumerate(facts, 1):
         name = shard_name(row["sequence"])
         for kind, configuration in CONFIGURATIONS.items():
@@ -218,11 +219,106 @@ def _write_huggingface(
         if (out / name).is_dir()
     }
     (out / "README.md").write_text(card(manifest, facts, configurations), "utf-8")
+    told = _croissant(manifest, facts, configurations, out)
+    (out / "croissant.json").write_text(json.dumps(told, indent=1), "utf-8")
+    return []
+
+
+def _parts(manifest: Manifest) -> dict[int, str]:
+    """Sequence → part of the split made last."""
+    return {
+        number: part
+        for split in manifest.splits[:1]
+        for part, numbers in split.parts.items()
+        for number in numbers
+    }
+
+
+def _croissant(
+    manifest: Manifest, facts: Sequence[Facts], configurations: dict[str, list[str]], out: Path
+) -> dict[str, Any]:
+    _, parquet = arrow()
+    schemas = {}
+    for name in configurations:
+        schema = parquet.read_schema(next((out / name).glob("*/*.parquet")))
+        schemas[name] = {field.name: _arrow_type(field.type) for field in schema}
+    people = {row["subject"] for row in facts}
+    told = {manifest.subjects[p].licence for p in people if p in manifest.subjects}
+    licences = sorted({row["licence"] for row in facts} | told - {""})
+    date = manifest.releases[-1].date if manifest.releases else dt.date.today()
+    name = out.name.split(".")[1] if out.name.startswith(".") else out.name
+    return croissant(
+        manifest, name, [each for each in licences if each], configurations, schemas,
+        date.isoformat(),
+    )  # fmt: skip
+
+
+def _arrow_type(kind: Any) -> str:
+    pa, _ = arrow()
+    is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
+    return f"list<{kind.value_type}>" if is_list else str(kind)
+
+
+def _write_gltf(
+    version: Path,
+    manifest: Manifest,
+    facts: Sequence[Facts],
+    out: Path,
+    report: Callable[[float], None],
+) -> list[str]:
+    """Our head performing each face, for Blender, engines and viewers."""
+    from capture.head import standard_head
+    from capture.sinks.animation import write_animation
+    from capture.sinks.spool import Faces as Performed
+
+    head = standard_head()
+
+    def write(sequence: Stored) -> bool:
+        faces = sequence.faces
+        if not faces.tracked.any():
+            return False
+        performed = Performed(
+            faces.time_ns,
+            faces.weights,
+            faces.quats,
+            faces.tracked.astype(np.float32),
+            faces.tracked,
+            np.zeros(faces.weights.shape, np.bool_),
+        )
+        write_animation(out / f"{file_name(sequence.facts)}.glb", performed, head)
+        return True
+
+    return _each(version, manifest, facts, report, write)
+
+
+def _write_webdataset(
+    version: Path,
+    manifest: Manifest,
+    facts: Sequence[Facts],
+    out: Path,
+    report: Callable[[float], None],
+) -> list[str]:
+    """Tars of samples, by split."""
+    layout, parts = layout_from_dict(manifest.layout), _parts(manifest)
+
+    def files(row: Facts) -> dict[str, bytes]:
+        sequence = read_sequence(version, shard_name(row["sequence"]), len(layout.slots))
+        arrays = npz_bytes(_arrays(sequence, layout.names))
+        return {"json": plain(sequence.facts), "npz": arrays}
+
+    write_samples(
+        out,
+        [(parts.get(r["sequence"], "train"), file_name(r), partial(files, r)) for r in facts],
+        report,
+    )
     return []
 
 
 _WRITERS = {
     "npz": _write_npz,
     "livelink": _write_livelink,
+    "gltf": _write_gltf,
+    "webdataset": _write_webdataset,
+    "lerobot": write_lerobot,
     "huggingface": _write_huggingface,
 }

@@ -22,6 +22,8 @@ import pytest
 
 from capture.blendshapes import INDEX
 from capture.control_socket import ask
+from capture.guide_run import Stage, View
+from capture.guided import Step, read_script
 from capture.meters import DeviceStatus
 from capture.operating import Command, Verb
 from capture.phone_faces import PhoneFace
@@ -33,12 +35,21 @@ from capture.recorder import State
 from capture.wire import decode
 from capture.wire_control import ControlRequest
 from capture.wire_record import RECORD_TOPIC, decode_record
+from capture.wire_traces import TRACE_TOPIC, decode_trace
 from firmware_host.layout import FACE_12
 from firmware_host.rig import HubConfig, Rig
+from firmware_host.samples import ImuBlock
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0  # for a browser that draws on a busy processor
+
+
+def block_at(number: int) -> ImuBlock:
+    ticks = np.arange(3 * number, 3 * number + 3)
+    gyro = np.full((3, 12, 3), 0.5 + 0.5 * np.sin(number / 9), np.float32)
+    gyro *= np.linspace(0.1, 1.2, 12, dtype=np.float32)[:, None]
+    return ImuBlock(ticks * 5000, ticks, gyro, gyro, time.monotonic_ns())
 
 
 class Recording:
@@ -51,6 +62,7 @@ class Recording:
         )
         self.obeyed: list[Command] = []
         self.hub_is_up = self.face_moves = True
+        self.step: Step | None = None
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -59,6 +71,10 @@ class Recording:
         weights = np.zeros(52, np.float32)
         weights[[INDEX["jawOpen"], INDEX["mouthSmileLeft"]]] = 0.625, 0.5
         while not self._is_over.wait(1 / 60):
+            if self.step is not None:
+                self.link.guide(View(Stage.SHOWING, self.step, 3, 30, count / 60 % 8))
+            if self.hub_is_up:
+                self.link.event(block_at(count))
             if self.face_moves:
                 self.link.face(PhoneFace(time.monotonic_ns(), count, weights))
             for command in self.control.take():
@@ -107,6 +123,16 @@ def test_a_recording_is_told_with_its_slots_and_notices(recording):
     assert message.devices[0].slots == FACE_12.names
     assert message.notices[0].text == "back after 2 s"
     assert not message.has_phone
+
+
+def test_how_sensors_move_is_published_twenty_times_a_second(recording):
+    stream = subscribe(recording.link.addresses[0], 30.0, topic=TRACE_TOPIC)
+    first, *_, last = [decode_trace(message) for message in islice(stream, 10)]
+    assert first.slots == FACE_12.names
+    rates = np.frombuffer(last.rates, "<f4")
+    assert rates[11] / rates[0] == pytest.approx(12.0, rel=0.01)
+    assert last.sequence - first.sequence == 9
+    assert (last.unix_ns - first.unix_ns) / 1e9 >= 0.4  # no more than eyes can follow
 
 
 def test_what_the_phone_sees_is_published(recording):
@@ -245,9 +271,18 @@ def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
     page.wait_for_function(f"{DRAWN} > 3")
     assert page.evaluate("document.querySelector('canvas').dataset.jaw") == "0.625"
     page.wait_for_function("document.body.innerText.includes('200 Hz')")
+    page.wait_for_function("Number(document.querySelector('[data-heard]')?.dataset.heard) > 20")
     page.get_by_text("Mark", exact=True).click()
     page.wait_for_function("document.body.innerText.includes('1 marker')")
     assert recording.obeyed == [Command(Verb.MARK)]
+    recording.step = read_script("enrol").steps[3]
+    page.get_by_text(recording.step.prompt).wait_for()
+    page.get_by_text("Skip", exact=True).click()
+    page.wait_for_function("document.body.innerText.includes('3 of 30')")
+    wait_until(lambda: Command(Verb.SKIP) in recording.obeyed)
+    screenshot(page, tmp_path / "guided.png")
+    recording.step = None
+    page.get_by_text("3 of 30").wait_for(state="hidden")
     recording.face_moves = False  # a browser that draws on the processor has none left for us
     before = screenshot(page, tmp_path / "before.png")
     recording.pull_cable()
@@ -259,6 +294,13 @@ def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
     assert skin.mean() > 0.1
     orange = np.abs(after.astype(int) - (0, 94, 213)).max(axis=2) < 12
     assert orange.sum() > 150 + (np.abs(before.astype(int) - (0, 94, 213)).max(axis=2) < 12).sum()
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def screenshot(page: object, path: Path) -> np.ndarray:

@@ -18,8 +18,9 @@ from firmware_host.layout import FACE_12
 from model.data import OPENING_ROWS, noticed
 from model.driving import drive
 from model.features import PER_SLOT, feature_count
-from model.minute import BANDS_HZ, MinuteDetector, MinuteWatch, floor_of
+from model.minute import BANDS_HZ, MinuteDetector, floor_of
 from model.predictor import Opening, Predictor
+from model.watch import FaceWatch
 
 SITES = len(FACE_12.face_indices)
 REST_ROWS = 2 * TICK_HZ
@@ -149,7 +150,7 @@ def test_a_talking_face_is_marked_as_visible(wearer):
 def test_the_watch_beside_a_predictor_waits_for_rest_and_tells_as_the_rows_do(checkpoint, blocks):
     still = lambda xt, t, seen: 0.0 * xt  # noqa: E731
     predictor = Predictor(checkpoint, FACE_12, still, Opening(0.0, 1.0, 1.0, 2.0))
-    watch = MinuteWatch(predictor)
+    watch = FaceWatch(predictor)
     sent = blocks(6.0)
     for k, block in enumerate(sent):
         if 4.0 <= block.sequence[0] / 200 < 5.0:

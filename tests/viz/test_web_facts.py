@@ -5,10 +5,11 @@ import pytest
 
 from capture.blendshapes import BlendshapeFrame
 from capture.wire import encode, message_from_frame
+from capture.wire_guide import GuideMessage, decode_guide, encode_guide
 from capture.wire_record import DeviceMessage, NoticeMessage, RecordMessage, encode_record
 from capture.wire_status import SinkStatus, StatusMessage, encode_status
 from firmware_host.layout import FACE_12
-from viz.web.facts import clock_words, of_device, of_live, of_record
+from viz.web.facts import clock_words, of_device, of_live, of_record, prompt_of
 from viz.web.head_data import head_bytes
 
 SLOTS = FACE_12.names
@@ -20,6 +21,38 @@ def device(**facts):
         "age_s": 0.01, "late_s": 0.002, "slots": SLOTS, "silent": (),
     }  # fmt: skip
     return DeviceMessage(**(known | facts))
+
+
+def test_slots_of_a_device_that_is_nearly_empty_are_amber():
+    facts = of_record(recording(device(battery=0.12, silent=("mentalis",))), 0.2, SLOTS)
+    assert dict(facts.slots)["frontalis_left"] == "low"
+    assert dict(facts.slots)["mentalis"] == "silent"
+
+
+def guided(**facts):
+    known = {
+        "source": "studio", "sequence": 1, "unix_ns": 1, "stage": "showing", "label": "smile",
+        "prompt": "Smile.", "number": 3, "count": 30, "since_s": 2.0, "length_s": 8.0,
+    }  # fmt: skip
+    return GuideMessage(**(known | facts))
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, ("3 of 30", "Smile.", 0.25)),
+        ({"since_s": -2.0}, ("3 of 30 · begins in 2 s", "Smile.", 0.0)),
+        ({"stage": "held", "since_s": 0.0}, ("3 of 30 · held", "Smile.", 0.0)),
+        ({"waits": True}, ("3 of 30 · holds after this step", "Smile.", 0.25)),
+        ({"since_s": 99.0}, ("3 of 30", "Smile.", 1.0)),
+        ({"stage": "over"}, ("3 of 30", "That was all. Thank you.", 1.0)),
+    ],
+)
+def test_what_a_guided_performer_is_to_do(facts, expected):
+    prompt = prompt_of(guided(**facts), 0.1)
+    assert (prompt.head, prompt.words, prompt.share) == expected
+    assert prompt_of(guided(**facts), 5.0) is None
+    assert decode_guide(encode_guide(guided(**facts))) == guided(**facts)
 
 
 def recording(*devices, **facts):
@@ -57,6 +90,8 @@ def test_a_link_that_is_lost_is_red_with_reason_and_remedy():
         ({"age_s": None}, "red", "nothing heard yet"),
         ({"silent": ("mentalis",)}, "red", "silent: mentalis"),
         ({"lost": 200}, "amber", "200 lost (2.0 %)"),
+        ({"battery": 0.83}, "green", "battery 83 %"),
+        ({"battery": 0.12}, "amber", "battery 12 %"),
         ({}, "green", "200 Hz · 10 ms old · 2 lost"),
     ],
 )

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from capture.wire_guide import GuideMessage
 from capture.wire_record import DeviceMessage, NoticeMessage, RecordMessage
 from capture.wire_status import StatusMessage
 
 Light = Literal["green", "amber", "red"]
-SlotState = Literal["heard", "silent", "unknown"]
+SlotState = Literal["heard", "low", "silent", "unknown"]
 
 STALE_S = 1.5  # three heartbeats of a recording
 SILENT_S = 0.5  # no source is this slow
 MANY_LOST = 0.01
+LOW_BATTERY = 0.2
 LITTLE_TIME_S = 600.0
 PHONE = "phone"
 _WORST_FIRST: tuple[Light, ...] = ("red", "amber")
@@ -99,12 +101,16 @@ def of_device(device: DeviceMessage, notices: Sequence[NoticeMessage] = ()) -> S
         age = "yet" if device.age_s is None else f"for {device.age_s:.1f} s"
         return Source(device.name, "red", f"nothing heard {age}", hint)
     words = f"{device.rate_hz:.0f} Hz · {1000 * device.age_s:.0f} ms old · {device.lost} lost"
+    if device.battery is not None:
+        words += f" · battery {100 * device.battery:.0f} %"
     if device.silent:
         names = ", ".join(slot.replace("_", " ") for slot in device.silent)
         return Source(device.name, "red", f"silent: {names}", "check the plug of that sensor")
     if device.lost > MANY_LOST * max(device.samples, 1):
         words += f" ({100 * device.lost / max(device.samples + device.lost, 1):.1f} %)"
         return Source(device.name, "amber", words, "come closer, or use a cable")
+    if device.battery is not None and device.battery < LOW_BATTERY:
+        return Source(device.name, "amber", words, "charge it before the next take")
     return Source(device.name, "green", words)
 
 
@@ -118,11 +124,14 @@ def _of_phone(message: RecordMessage) -> Source:
 
 
 def slot_state(slot: str, devices: Sequence[DeviceMessage]) -> SlotState:
-    """Whether the device that serves a slot hears it."""
+    """Whether the device that serves a slot hears it, and has enough of a battery."""
     for device in devices:
         if slot in device.slots:
             alive = device.state == "up" and device.age_s is not None and device.age_s <= SILENT_S
-            return "heard" if alive and slot not in device.silent else "silent"
+            if not alive or slot in device.silent:
+                return "silent"
+            is_low = device.battery is not None and device.battery < LOW_BATTERY
+            return "low" if is_low else "heard"
     return "unknown"
 
 
@@ -148,6 +157,32 @@ def of_live(message: StatusMessage | None, age_s: float, slots: Sequence[str]) -
         sources=(Source(message.source, light, words, remedy), *sinks),
         slots=tuple((slot, "heard" if slot in message.slots else "silent") for slot in slots),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a guided performer is to do. share: of the step that is over, from 0 to 1."""
+
+    head: str
+    words: str
+    share: float
+
+
+def prompt_of(message: GuideMessage | None, age_s: float) -> Prompt | None:
+    """What to show of a guided session; None where none is told of late."""
+    if message is None or age_s > STALE_S:
+        return None
+    head = f"{message.number} of {message.count}"
+    if message.stage == "over":
+        return Prompt(head, "That was all. Thank you.", 1.0)
+    if message.since_s < 0 or message.stage == "get ready":
+        head += f" · begins in {max(0.0, -message.since_s):.0f} s"
+    elif message.stage == "held":
+        head += " · held"
+    elif message.waits:
+        head += " · holds after this step"
+    share = message.since_s / message.length_s if message.length_s else 0.0
+    return Prompt(head, message.prompt, min(max(share, 0.0), 1.0))
 
 
 def clock_words(seconds: float) -> str:

@@ -1,7 +1,7 @@
 // A head that morphs on the client's GPU: only 52 weights and a rotation travel, not vertices.
 import { OrbitControls, THREE } from "nicegui-scene";
 
-const INKS = { heard: 0x0072b2, silent: 0xd55e00, unknown: 0x9aa3ad };
+const INKS = { heard: 0x0072b2, low: 0xe69f00, silent: 0xd55e00, unknown: 0x9aa3ad };
 
 function parse(buffer) {
   let at = 0;

@@ -10,12 +10,14 @@ from nicegui.element import Element
 from nicegui.elements.scene import Scene  # registers three.js, which our head imports
 
 from capture.wire_control import ControlVerb
-from viz.web.facts import Facts, Light, of_live, of_record
+from capture.wire_traces import in_slots
+from viz.web.facts import Facts, Light, Prompt, of_live, of_record, prompt_of
 from viz.web.gate import Gate
 from viz.web.sockets import Latest, Sockets
 
 REFRESH_S = 0.25
 FACES_URL, HEAD_URL = "/imusic/faces", "/imusic/head.bin"
+TRACES_URL = "/imusic/traces"
 INKS: dict[Light, str] = {"green": "#009e73", "amber": "#e69f00", "red": "#d55e00"}
 SHAPES: dict[Light, str] = {"green": "check_circle", "amber": "warning", "red": "error"}
 _STYLE = """
@@ -27,6 +29,7 @@ body { background: #eef1f4; color: #3a424c; font-family: Rubik, Inter, Arial, sa
 .name { font-weight: 600; }
 """
 
+_TRACES = "flex:1 1 0;min-height:200px;padding:14px 10px 10px"
 _BUTTONS: tuple[tuple[ControlVerb, str], ...] = (
     ("start", "Start"),
     ("stop", "Stop"),
@@ -49,6 +52,14 @@ class LiveHead(Element, component="live_head.js"):
         if slots != self._props["slots"]:
             self._props["slots"] = slots
             self.update()
+
+
+class LiveTraces(Element, component="live_traces.js"):
+    """The last ten seconds of every slot, drawn in the browser."""
+
+    def __init__(self, slots: Sequence[str]) -> None:
+        super().__init__()
+        self._props["traces_url"], self._props["slots"] = TRACES_URL, list(slots)
 
 
 class Console:
@@ -78,6 +89,7 @@ class Console:
         app.on_shutdown(self._end)
         app.get(HEAD_URL)(self._head_response)
         app.websocket(FACES_URL)(self._send_faces)
+        app.websocket(TRACES_URL)(self._send_traces)
         ui.page("/")(self._page)
         ui.run(
             host="0.0.0.0" if token else "127.0.0.1",
@@ -116,6 +128,21 @@ class Console:
         except (WebSocketDisconnect, RuntimeError):  # it went away
             return
 
+    async def _send_traces(self, socket: WebSocket) -> None:
+        """As faces: a browser that is slow misses some."""
+        await socket.accept()
+        seen = -1
+        try:
+            while True:
+                if self.latest.traces == seen or self.latest.trace is None:
+                    self.latest.trace_came.clear()
+                    await self.latest.trace_came.wait()
+                seen = self.latest.traces
+                if self.latest.trace is not None:
+                    await socket.send_bytes(in_slots(self.latest.trace, self._slots))
+        except (WebSocketDisconnect, RuntimeError):  # it went away
+            return
+
     def facts(self) -> Facts:
         """What there is to say now."""
         latest, age_s = self.latest, time.monotonic() - self.latest.told_s
@@ -124,6 +151,10 @@ class Console:
         if latest.status is None and latest.faces:
             return Facts("faces come, and no heartbeat", "amber", f"{latest.faces} faces")
         return of_live(latest.status, age_s, self._slots)
+
+    def prompt(self) -> Prompt | None:
+        """What a guided performer is to do now."""
+        return prompt_of(self.latest.guide, time.monotonic() - self.latest.guided_s)
 
     def _page(self) -> None:
         ui.add_css(_STYLE)
@@ -135,9 +166,14 @@ class Console:
                 with ui.element("div").classes("card w-full").style("flex:1;overflow:auto"):
                     ui.label("Sources").classes("small")
                     sources = ui.column().classes("w-full").style("gap:14px;margin-top:10px")
-            with ui.element("div").classes("card").style("flex:1.6 1 0;min-width:320px;padding:0"):
-                head = LiveHead()
-                head.style("height:100%")
+            with ui.column().style("flex:1.6 1 0;min-width:320px;gap:16px"):
+                with ui.element("div").classes("card w-full").style("flex:1.7 1 0;padding:0"):
+                    head = LiveHead()
+                    head.style("height:100%")
+                guided = _Guided(self._sockets)
+                if self._records:
+                    with ui.element("div").classes("card w-full").style(_TRACES):
+                        LiveTraces(self._slots).style("height:100%")
             with (
                 ui.element("div")
                 .classes("card")
@@ -148,8 +184,13 @@ class Console:
                 ui.label("What happened").classes("small")
                 notices = ui.column().style("gap:6px;margin-top:10px")
         shown = _Shown(top, sources, slots, notices, head)
-        shown.update(self.facts())
-        ui.timer(REFRESH_S, lambda: shown.update(self.facts()))
+
+        def update() -> None:
+            shown.update(self.facts())
+            guided.update(self.prompt())
+
+        update()
+        ui.timer(REFRESH_S, update)
 
 
 class _Top:
@@ -193,6 +234,38 @@ class _Top:
                 self._buttons[verb].set_enabled(allowed)
 
 
+class _Guided:
+    """The step of a guided session; not there where nobody is guided."""
+
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
+        self._card = ui.element("div").classes("card w-full").style("padding:18px 22px")
+        with self._card:
+            with ui.row().classes("items-center no-wrap w-full").style("gap:10px"):
+                self._head = ui.label().classes("small").style("flex:1")
+                if sockets.can_control:
+                    self._button("Once more", "again")
+                    self._button("Skip", "skip")
+                    self._button("Hold, go on", "start")
+            self._words = ui.label().style("font-size:30px;line-height:1.2;margin:8px 0 12px")
+            self._bar = ui.linear_progress(0.0, show_value=False).props("rounded size=8px")
+        self._card.set_visibility(False)
+
+    def _button(self, words: str, verb: ControlVerb) -> None:
+        async def press() -> None:
+            if trouble := await self._sockets.say(verb):
+                ui.notify(trouble, type="negative")
+
+        ui.button(words, on_click=press).props("flat dense no-caps rounded color=primary")
+
+    def update(self, prompt: Prompt | None) -> None:
+        """Show it."""
+        self._card.set_visibility(prompt is not None)
+        if prompt is not None:
+            self._head.text, self._words.text = prompt.head, prompt.words
+            self._bar.value = round(prompt.share, 2)
+
+
 class _Shown:
     """What of one browser's page changes; only what did is sent."""
 
@@ -228,7 +301,12 @@ def _fill_sources(facts: Facts) -> None:
 
 
 def _fill_slots(facts: Facts) -> None:
-    lights: dict[str, Light] = {"heard": "green", "silent": "red", "unknown": "amber"}
+    lights: dict[str, Light] = {
+        "heard": "green",
+        "low": "amber",
+        "silent": "red",
+        "unknown": "amber",
+    }
     for slot, state in facts.slots:
         with ui.row().classes("items-center no-wrap").style("gap:8px"):
             light = lights[state]

@@ -11,11 +11,14 @@ import zmq.asyncio
 
 from capture.wire import TOPIC, decode, frame_from_message
 from capture.wire_control import ControlRequest, ControlVerb, decode_reply, encode_control
+from capture.wire_guide import GUIDE_TOPIC, GuideMessage, decode_guide
 from capture.wire_record import RECORD_TOPIC, RecordMessage, decode_record
 from capture.wire_status import STATUS_TOPIC, StatusMessage, decode_status
+from capture.wire_traces import TRACE_TOPIC, TraceMessage, decode_trace
 from firmware_host.errors import ConfigError, ProtocolError
 
 ANSWER_S = 5.0
+_TOLD = (RECORD_TOPIC, STATUS_TOPIC, TRACE_TOPIC, GUIDE_TOPIC)
 _UPRIGHT = np.array([1, 0, 0, 0], np.float32)
 
 
@@ -27,9 +30,14 @@ class Latest:
     status: StatusMessage | None = None
     told_s: float = float("-inf")
     face: bytes = b""
+    trace: TraceMessage | None = None
+    traces: int = 0
+    guide: GuideMessage | None = None
+    guided_s: float = float("-inf")
     faces: int = 0
     malformed: int = 0
     face_came: asyncio.Event = field(default_factory=asyncio.Event)
+    trace_came: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, data: bytes, now_s: float) -> None:
         """Take one message of any topic."""
@@ -38,6 +46,12 @@ class Latest:
                 self.record, self.told_s = decode_record(data), now_s
             elif data.startswith(STATUS_TOPIC):
                 self.status, self.told_s = decode_status(data), now_s
+            elif data.startswith(GUIDE_TOPIC):
+                self.guide, self.guided_s = decode_guide(data), now_s
+            elif data.startswith(TRACE_TOPIC):
+                self.trace = decode_trace(data)
+                self.traces += 1
+                self.trace_came.set()
             else:
                 self.face = face_bytes(data)
                 self.faces += 1
@@ -95,7 +109,7 @@ class Sockets:
         """Keep `latest` up to date."""
         listened = [self._follow(self._faces, TOPIC, latest)]
         if self._told:
-            listened += [self._follow(self._told, t, latest) for t in (RECORD_TOPIC, STATUS_TOPIC)]
+            listened += [self._follow(self._told, t, latest) for t in _TOLD]
         await asyncio.gather(*listened)
 
     async def _follow(self, address: str, topic: bytes, latest: Latest) -> None:
