@@ -4,7 +4,8 @@
 
 Trains the same small causal regressor on wearers of different head families and judges each on
 every family, always on people whose performances it never saw. Prints one Markdown table, r and
-offset-free MAE ratio as docs/sensing.md defines them, every person weighing the same.
+offset-free MAE ratio as docs/sensing.md defines them, every person weighing the same. The last line
+is the shipped network, which was trained on two of the families and is given the filter too.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from collections.abc import Sequence as Collection
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from strangers import STRANGERS
@@ -31,13 +33,15 @@ from dataset_tools.families import (
 from dataset_tools.recordings import read_sources
 from dataset_tools.wearers import WIDE, WIDER, Variety
 from firmware_host.layout import FACE_12
-from model.config import DenoiserConfig, read_recipe
-from model.data import draw_sequences, plain_sequences
+from model.checkpoint import SHIPPED, load_checkpoint
+from model.config import DenoiserConfig, Recipe, read_recipe
+from model.data import draw_sequences, estimated, plain_sequences
 from model.denoiser import WEIGHTS, Denoiser
+from model.export import load_denoiser
 from model.features import feature_count
 from model.sequences import Sequence
 from model.stages import draw_batch, predict_sequence
-from model.train import judge
+from model.train import judge, judge_network
 
 STEPS, BATCH, T_LAST = 2500, 64, 999
 SMALL = DenoiserConfig(width=64, layers=2, heads=4, window=24, gated=False)
@@ -56,6 +60,8 @@ def main() -> None:
     options.add_argument("--wearers", type=int, default=1000)
     options.add_argument("--hours", type=float, default=1.0)
     options.add_argument("--steps", type=int, default=STEPS)
+    options.add_argument("--checkpoint", type=Path, default=SHIPPED, help="judged beside them")
+    options.add_argument("--only-checkpoint", action="store_true", help="train nothing")
     asked = options.parse_args()
     root = Path(asked.data)
     families = {"ours": our_family(), "ict": ict_family(root / "mesh/ict_face.npz")}
@@ -63,12 +69,14 @@ def main() -> None:
         families["avatar"] = single_family("avatar", read_head(asked.avatar))
     judges = {name: judging(family, root) for name, family in families.items()}
     table: dict[str, dict[str, dict[str, float]]] = {}
-    for label, (pool, variety) in trainings(families, asked.wearers).items():
+    plans = {} if asked.only_checkpoint else trainings(families, asked.wearers)
+    for label, (pool, variety) in plans.items():
         started = time.monotonic()
         data = training_data(pool, variety, asked.wearers, root, asked.hours)
         network, scale = trained(data, asked.steps)
         table[label] = {name: judged(network, scale, judges[name]) for name in judges}
         print(f"{label}: {time.monotonic() - started:.0f} s", flush=True)
+    table[f"checkpoint {asked.checkpoint.name}"] = by_checkpoint(asked.checkpoint, judges)
     print_table(table, list(families))
 
 
@@ -142,6 +150,19 @@ def judged(network: Denoiser, scale: np.ndarray, data: list[Sequence]) -> dict[s
         data,
         lambda s: predict_sequence(network, np.asarray(s.features, np.float32), T_LAST + 1) * scale,
     )
+
+
+def by_checkpoint(folder: Path, judges: dict[str, list[Sequence]]) -> dict[str, dict[str, float]]:
+    """A whole network, with the filter that it is given, on the same performances."""
+    checkpoint, network = load_checkpoint(folder), load_denoiser(folder)
+    recipe = msgspec.convert(checkpoint.facts.recipe, Recipe)
+    belief = checkpoint.belief
+    return {
+        name: judge_network(
+            network, [estimated(s, belief, belief.responses) for s in sequences], recipe
+        )
+        for name, sequences in judges.items()
+    }
 
 
 def print_table(table: dict[str, dict[str, dict[str, float]]], names: list[str]) -> None:

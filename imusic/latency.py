@@ -88,19 +88,21 @@ def measured(seconds: float, load: bool, sinks: Sequence[str], seed: int) -> dic
 
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        faces = f"tcp://127.0.0.1:{_free_port()}"
+        faces = f"tcp://127.0.0.1:{free_port()}"
         rig, truth = folder / "sim.toml", folder / "truth.json"
         sim = ["sim", "--rig", str(rig), "--truth", str(truth), "--no-phone"]
         sim += ["--seconds", str(seconds), "--seed", str(seed), "--faces", faces]
-        wearer = stack.enter_context(_running(_imusic(*sim)))
-        _wait_for(rig.is_file, wearer, _RIG_S, "the virtual wearer")
+        wearer = stack.enter_context(running(imusic_command(*sim)))
+        wait_for(rig.is_file, wearer, _RIG_S, "the virtual wearer")
         if load:
-            stack.enter_context(_running([sys.executable, "-c", _BURN]))
-            stack.enter_context(_running([sys.executable, "-c", _WRITE, str(folder / "load")]))
+            stack.enter_context(running([sys.executable, "-c", _BURN]))
+            stack.enter_context(running([sys.executable, "-c", _WRITE, str(folder / "load")]))
         wanted = [part for url in sinks for part in ("--sink", url)]
         started_s = time.monotonic()
-        live = stack.enter_context(_running(_imusic("live", "--rig", str(rig), "--json", *wanted)))
-        bare = stack.enter_context(_running([sys.executable, "-c", _BARE, str(seconds)], True))
+        live = stack.enter_context(
+            running(imusic_command("live", "--rig", str(rig), "--json", *wanted))
+        )
+        bare = stack.enter_context(running([sys.executable, "-c", _BARE, str(seconds)], True))
         unix_ahead_ns = time.time_ns() - time.monotonic_ns()
         heard, first_s, used = _subscribed(faces, live.pid, wearer)
         ended = live.communicate(timeout=_END_S)
@@ -186,12 +188,13 @@ def _performed(path: Path, seconds: float, seed: int) -> "Performed":
     return Performed(start_ns + np.rint(time_s * 1e9).astype(np.int64), performance.weights)
 
 
-def _imusic(*arguments: str) -> list[str]:
+def imusic_command(*arguments: str) -> list[str]:
+    """How this program is run again."""
     return [sys.executable, "-m", "imusic", *arguments]
 
 
 @contextlib.contextmanager
-def _running(command: list[str], keep: bool = False) -> Iterator["subprocess.Popen[str]"]:
+def running(command: list[str], keep: bool = False) -> Iterator["subprocess.Popen[str]"]:
     """A program beside the block, ended with it."""
     out = subprocess.PIPE if keep or "live" in command else subprocess.DEVNULL
     child = subprocess.Popen(
@@ -205,7 +208,8 @@ def _running(command: list[str], keep: bool = False) -> Iterator["subprocess.Pop
         child.communicate()
 
 
-def _wait_for(there: Any, child: "subprocess.Popen[str]", timeout_s: float, what: str) -> None:
+def wait_for(there: Any, child: "subprocess.Popen[str]", timeout_s: float, what: str) -> None:
+    """Until `there()`. Raises TransportError where the child ends, or takes too long."""
     deadline = time.monotonic() + timeout_s
     while not there():
         if child.poll() is not None or time.monotonic() > deadline:
@@ -214,7 +218,8 @@ def _wait_for(there: Any, child: "subprocess.Popen[str]", timeout_s: float, what
         time.sleep(0.02)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this computer that nobody has."""
     import socket
 
     with socket.socket() as probe:

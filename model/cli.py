@@ -137,35 +137,47 @@ def card(
 
 @app.command()
 def predict(
-    take: Annotated[Path, typer.Argument(help="Take folder.")],
-    out: Annotated[Path, typer.Option(help="FILE.npz or FILE.csv (Live Link).")],
+    takes: Annotated[list[Path], typer.Argument(metavar="TAKE...", help="Take folders.")],
+    out: Annotated[
+        Path, typer.Option(help="FILE.npz or FILE.csv (Live Link); a folder, of several takes.")
+    ],
     checkpoint: CheckpointOption = None,
     wearer: WearerOption = None,
     hybrid: Annotated[
         bool, typer.Option("--hybrid", help="The phone's face, and this one in its gaps.")
     ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Much faster, and not quite what live would give.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Takes at the same time; default: one per core.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the face of a recorded take, as it would have been predicted live.
+    """Write the faces of recorded takes, as they would have been predicted live.
+
+    With --batch a take is predicted at once, in overlapping windows; docs/live.md says how far that
+    is from live.
 
     Example: imusic predict takes/take-001 --out face.npz
     """
-    from capture.recording import read_recording
-    from model.predict import check_output, predict_recording, with_camera, write_prediction
+    from model.checkpoint import SHIPPED
+    from model.predict_many import plan, predict_many
+    from model.wearer import find_wearer
 
-    check_output(out)
-    loaded = load(checkpoint)
-    known = _wearer(wearer, loaded)
-    recording = read_recording(take)
+    profile = None if wearer is None else find_wearer(wearer)
+    wanted = plan(takes, out, checkpoint or SHIPPED, profile, hybrid, batch)
     with bar("predict") as report:
-        prediction = predict_recording(recording, loaded, report, known)
-    if hybrid:
-        say_doubt(recording)
-        prediction = with_camera(prediction, recording)
-    write_prediction(prediction, out)
-    if prediction.note:
-        typer.echo(f"imusic: note: {prediction.note}", err=True)
-    say({"out": str(out), "frames": len(prediction.time_s)}, as_json)
+        written = predict_many(wanted, jobs, report)
+    for one in written:
+        if one.note:
+            which = f"{one.out.name}: " if len(written) > 1 else ""
+            typer.echo(f"imusic: note: {which}{one.note}", err=True)
+    if len(written) == 1:
+        say({"out": str(written[0].out), "frames": written[0].frames}, as_json)
+        return
+    frames = {str(one.out): one.frames for one in written}
+    say({"out": str(out), "takes": len(written), "frames": frames}, as_json)
 
 
 @app.command()

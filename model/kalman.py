@@ -145,6 +145,79 @@ class WeightFilter:
             out.append(state)
         return out
 
+    def coarse(self, features: Floats, every: int) -> Floats:
+        """(T, 104) estimates of (T, F) rows from rest on, gains held for `every` rows.
+
+        A fraction of the work of `states`, and not quite the same: what is uncertain is known as of
+        the first row of each stretch, in which every row counts as one of so many alike.
+        """
+        seen = perceived(features, len(self._mean))
+        lean = turned_by(seen.head_rate, self._mean).reshape(len(features), -1, _SHAPES)
+        tilt = turned_by(seen.head_force, self._mean).reshape(len(features), -1, _SHAPES)
+        rates = self._mean.reshape(-1, _SHAPES)
+        measured = np.concatenate(
+            (seen.rate.reshape(len(features), -1), seen.force.reshape(len(features), -1)), axis=1
+        )
+        deaf = np.tile(np.repeat(~seen.heard, 3, axis=1), 2)
+        state, out = self.at_rest(), np.zeros((len(features), ESTIMATED), np.float32)
+        for start in range(0, len(features), every):
+            rows = range(start, min(start + every, len(features)))
+            ahead = self._predicted(state)
+            noise = self._noise(ahead, seen.head_force[start], seen.heard[start])
+            gain, _ = self._gain(ahead.covariance, lean[start], tilt[start], noise)
+            mean = state.mean
+            for k in rows:
+                mean = self._predicted_mean(mean)
+                weights, speed = mean[:_SHAPES], mean[_SHAPES:]
+                felt = np.concatenate((lean[k] @ weights + rates @ speed, tilt[k] @ weights))
+                mean = mean + gain @ np.where(deaf[k], 0.0, measured[k] - felt)
+                mean[:_SHAPES] = np.clip(mean[:_SHAPES], _LOWEST, _HIGHEST)
+                out[k, FELT] = mean[:_SHAPES]
+            ahead_of_last = self._ahead(state.covariance, len(rows))
+            _, covariance = self._gain(ahead_of_last, lean[start], tilt[start], noise / len(rows))
+            state = FilterState(mean, covariance)
+            spread = np.sqrt(np.maximum(np.diag(covariance)[:_SHAPES], 0.0))
+            out[start : rows[-1] + 1, len(ARKIT_NAMES) + FELT] = spread
+        return out
+
+    def _predicted_mean(self, mean: Array) -> Array:
+        weights, speed = mean[:_SHAPES], mean[_SHAPES:]
+        damping, spring = self._dynamics.damping, self._dynamics.spring
+        return np.concatenate((weights + speed / TICK_HZ, damping * speed - spring * weights))
+
+    def _ahead(self, covariance: Array, steps: int) -> Array:
+        """(2 K, 2 K) after so many rows of which nothing is measured, at once."""
+        damping, spring = self._dynamics.damping, self._dynamics.spring
+        one = np.array([[1.0, 1.0 / TICK_HZ], [-spring, damping]])
+        power, kicks = np.eye(2), np.zeros((2, 2))
+        for _ in range(steps):
+            kicks += np.outer(power[:, 1], power[:, 1])
+            power = one @ power
+        blocks = covariance.reshape(2, _SHAPES, 2, _SHAPES)
+        moved = np.einsum("ab,bicj,dc->aidj", power, blocks, power, optimize=True)
+        moved += kicks[:, None, :, None] * self._dynamics.noise[None, :, None, :]
+        return np.asarray(moved.reshape(covariance.shape))
+
+    def _gain(
+        self, covariance: Array, lean: Array, tilt: Array, noise: Array
+    ) -> tuple[Array, Array]:
+        """(2 K, 6 R) gain, and the covariance after."""
+        rates = self._mean.reshape(-1, _SHAPES)
+        half = len(rates)
+        design = np.zeros((2 * half, 2 * _SHAPES))
+        design[:half, :_SHAPES], design[:half, _SHAPES:], design[half:, :_SHAPES] = (
+            lean,
+            rates,
+            tilt,
+        )
+        spread = design @ covariance
+        total = spread @ design.T
+        total[np.diag_indices_from(total)] += noise
+        factor, _ = dpotrf(total, lower=1)
+        learnt = dtrsm(1.0, factor, spread.T, side=1, lower=1, trans_a=1)  # (2 K, 6 R) of L⁻ᵀ
+        gain = dtrsm(1.0, factor, learnt, side=1, lower=1, trans_a=0)
+        return np.asarray(gain), np.asarray(covariance - learnt @ learnt.T)
+
     def _predicted(self, state: FilterState) -> FilterState:
         step, damping, spring = 1.0 / TICK_HZ, self._dynamics.damping, self._dynamics.spring
         weights, speed = state.mean[:_SHAPES], state.mean[_SHAPES:]

@@ -98,7 +98,7 @@ def predict_recording(
     confidence = np.array([f.confidence for f in frames], np.float32)
     return Prediction(
         host_ns=host_ns,
-        time_s=_known_time_s(recording, host_ns),
+        time_s=known_time_s(recording, host_ns),
         weights=np.stack([f.weights for f in frames]),
         quat_world_from_head=np.stack([f.quat_world_from_head for f in frames]),  # type: ignore[misc]
         confidence=confidence,
@@ -171,7 +171,8 @@ def _why_still(recording: Recording, confidence: Floats) -> str:
     return f"the face rests in all frames: {missing} was heard after rest and routine"
 
 
-def _known_time_s(recording: Recording, host_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+def known_time_s(recording: Recording, host_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Ticks (T,) of the host on the clock people know, see `Prediction`."""
     origin = recording.take.origin
     if origin.get("one_clock"):
         return host_ns / 1e9 + float(origin.get("time_zero_s", 0.0))

@@ -124,7 +124,7 @@ class Predictor:
         self._checkpoint = checkpoint
         self._order = select_slots(checkpoint.layout, worn)
         self._merger = Merger(checkpoint.layout.names, devices or (worn.names,), corrections)
-        self._layout = _fitted_layout(checkpoint.layout, worn)
+        self._layout = fitted_layout(checkpoint.layout, worn)
         self._denoise = denoise
         self._opening = opening or Opening()
         self._postponed = postponed
@@ -426,7 +426,7 @@ def _rows_needed(opening: Opening) -> int:
     return int(np.ceil(opening.length_s * TICK_HZ)) + 4 * _LATE_ROWS
 
 
-def _fitted_layout(known: SensorLayout, worn: SensorLayout) -> SensorLayout:
+def fitted_layout(known: SensorLayout, worn: SensorLayout) -> SensorLayout:
     """The checkpoint's slots with the places and mountings of what is worn."""
     here: dict[str, Slot] = {slot.name: slot for slot in worn.slots}
     slots = tuple(here.get(slot.name, slot) for slot in known.slots)

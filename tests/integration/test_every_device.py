@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -86,17 +87,29 @@ def test_check_finds_every_device_green(world, tmp_path, capsys):
 
 
 class Told(io.StringIO):
-    """What is said to the operator, who taps at once where asked to."""
+    """What is said to the operator, who taps where asked to, and again until something happens."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._device_at = {slot: name for name, slot in SLOTS.items()}
-        self._world = world
+        self._world, self._asked = world, ""
+        self.is_over = threading.Event()
+        self._finger = threading.Thread(target=self._tap)
+        self._finger.start()
 
     def write(self, text: str) -> int:
         if found := re.match(r"tap (\w+)", text):
-            self._world.tap(self._device_at[found[1]])
+            self._asked = self._device_at[found[1]]
         return super().write(text)
+
+    def _tap(self) -> None:
+        while not self.is_over.wait(1.5):
+            if self._asked:
+                self._world.tap(self._asked)
+
+    def put_down(self) -> None:
+        self.is_over.set()
+        self._finger.join()
 
 
 def test_identify_finds_every_device_by_a_tap(world, tmp_path, monkeypatch):
@@ -104,9 +117,11 @@ def test_identify_finds_every_device_by_a_tap(world, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", told)
     asked = [part for slot in SLOTS.values() for part in ("--slot", slot)]
     rig, out = str(tmp_path / "rig.toml"), tmp_path / "named.toml"
-    assert main(["identify", "--rig", rig, "--out", str(out), "--wait", "60", *asked]) == 0, (
-        told.getvalue()
-    )
+    try:
+        code = main(["identify", "--rig", rig, "--out", str(out), "--wait", "60", *asked])
+    finally:
+        told.put_down()
+    assert code == 0, told.getvalue()
     found = {device.name: device.assigned for device in read_rig(out).devices}
     sensors = {name: found[name][0][0] for name in CAST}
     assert {name: found[name][0][1] for name in CAST} == SLOTS
