@@ -25,7 +25,7 @@ import numpy as np
 from capture.head import Head, standard_head
 from firmware_host.errors import EnvironmentMissing
 from viz.offscreen import open_renderer
-from viz.scene import Image, Panel, Renderer, Scene
+from viz.scene import FIELD_OF_VIEW_RAD, Image, Panel, Renderer, Scene
 from viz.software import SoftwareRenderer
 from viz.video import CODECS, VideoWriter
 
@@ -64,7 +64,9 @@ class PyVista:
         self._mesh = pyvista.PolyData(seen.astype(float), faces)
         self._mesh["colours"] = np.rint(255 * colours).astype(np.uint8)
         self._plotter.add_mesh(self._mesh, scalars="colours", rgb=True, lighting=False)
-        self._plotter.camera_position = "xy"
+        # Camera space, as of `viz.scene`: x right, y down, z away, in a portrait lens.
+        self._plotter.camera_position = [(0, 0, 0), (0, 0, self.scene.distance), (0, -1, 0)]
+        self._plotter.camera.view_angle = float(np.rad2deg(FIELD_OF_VIEW_RAD))
         self._plotter.show(auto_close=False)
 
     def draw(self, panels: Sequence[Panel]) -> Image:
