@@ -1,6 +1,7 @@
 """A live face is re-zeroed, dressed and stopped by others, and its take remembers."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -44,12 +45,24 @@ def still_hub(seconds: float) -> SimulatedHub:
 
 @pytest.fixture
 def playing(cable):
-    """A hub on the line, played in a thread as long as it is wanted."""
+    """A hub on the line, played in a thread as long as it is wanted: one that nobody reads any
+    more waits for ever.
+    """
     master, path = cable
-    thread = threading.Thread(target=lambda: asyncio.run(run_hub(still_hub(12.0), master)))
+    loop = asyncio.new_event_loop()
+    hub = loop.create_task(run_hub(still_hub(12.0), master))
+
+    def play() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(hub)
+
+    thread = threading.Thread(target=play)
     thread.start()
     yield path
-    thread.join()
+    loop.call_soon_threadsafe(hub.cancel)
+    thread.join(30.0)
+    assert not thread.is_alive()
+    loop.close()
 
 
 def when_it_answers(address, request, timeout_s=60.0):
