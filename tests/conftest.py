@@ -16,6 +16,17 @@ from hypothesis import settings
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+@pytest.fixture(autouse=True)
+def signals_stay() -> Iterator[None]:
+    """What one test leaves behind of Ctrl-C and SIGTERM is no other test's."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        if handler is not None:
+            signal.signal(number, handler)
+
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("imusic", deadline=None)
 settings.load_profile("imusic")
