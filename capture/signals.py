@@ -25,7 +25,7 @@ def signals_set(stop: asyncio.Event) -> Iterator[None]:
 
     def stop_once(number: int, _: object) -> None:
         if loop.is_closed():  # left behind by a loop that was torn down
-            signal.signal(number, before[number])
+            signal.signal(number, before[signal.Signals(number)])
             signal.raise_signal(number)
             return
         if number == signal.SIGINT:
