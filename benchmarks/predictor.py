@@ -12,6 +12,7 @@ busy machine is busy for each of them. CPU time of the thread beside the time on
 import argparse
 import json
 import logging
+import os
 import tempfile
 import time
 import warnings
@@ -19,6 +20,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import cast
+
+# As the command line does, and before numpy is imported: see imusic/cli.py.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import torch
