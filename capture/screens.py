@@ -9,14 +9,15 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
 from typing import Self
+
+from firmware_host.closing import Closing
 
 CLOSE_S = 1.0  # how long a screen may still take at the end
 MAX_LINES = 1000  # that wait to be said
 
 
-class Screen:
+class Screen(Closing):
     """A status that changes, and lines that pass by.
 
     Args:
@@ -79,12 +80,8 @@ class Screen:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let the screen show what is left, but not for long. Safe to call twice."""
         with self._changed:
             self._is_over = True
             self._changed.notify()

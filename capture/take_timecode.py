@@ -6,7 +6,6 @@ which frame it began with (`capture.timecode.jam`). What an LTC line tells is ke
 
 import contextlib
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self
 
 from capture.ltc import LtcFrame
@@ -14,6 +13,7 @@ from capture.phone_faces import PhoneFace
 from capture.sound_line import SoundLine
 from capture.timecode import Reading, from_count, jam
 from firmware_host.clock import NS_PER_S
+from firmware_host.closing import Closing
 from firmware_host.rig import TimecodeConfig
 
 LTC, PHONE_CODE = "ltc", "phone"
@@ -23,7 +23,7 @@ _MOST = 100_000  # readings: seven hours
 Keep = Callable[..., None]
 
 
-class TakeTimecode:
+class TakeTimecode(Closing):
     """Collects; `with TakeTimecode(config, keep) as timecode` listens to the line meanwhile.
 
     Args:
@@ -72,10 +72,6 @@ class TakeTimecode:
             self._open.enter_context(SoundLine(self._config.sound, self.take_ltc))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Listen no longer. Safe to call twice."""
         self._open.close()

@@ -25,10 +25,22 @@ RendererName = Annotated[
 ]
 
 
-def say_doubts(tracks: "Sequence[Track]") -> None:
-    """Say on stderr of every track what speaks against its timeline."""
+def captioned_tracks(
+    paths: "Sequence[Path]", captions: list[str] | None
+) -> "tuple[list[Track], list[str]]":
+    """The tracks of files and takes, doubtful ones said to be so, and what to call each.
+
+    Raises:
+        ConfigError: there are captions, but not one for each. DataError: see `read_track`.
+    """
+    from capture.tracks import read_track
+
+    tracks = [read_track(path) for path in paths]
     for doubt in dict.fromkeys(track.doubt for track in tracks if track.doubt):
         typer.echo(f"imusic: {doubt}", err=True)
+    if captions and len(captions) != len(tracks):
+        raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
+    return tracks, captions or [track.name for track in tracks]
 
 
 def head_from(path: Path | None) -> "Head":

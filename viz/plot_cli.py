@@ -1,19 +1,17 @@
 """The verb `plot`: takes and predictions as figures, vector or pixels."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from firmware_host.errors import ConfigError, DataError, TransportError
-from viz.options import Force, check_out, say_doubts
+from viz.options import Force, captioned_tracks, check_out
 
 if TYPE_CHECKING:
     from capture.recording import Recording
     from capture.sync import Alignment
-    from capture.tracks import Track
     from viz.page import Page
     from viz.take_figures import Lateness
 
@@ -148,7 +146,7 @@ def curves(
 
     check_out(out, SUFFIXES, force)
     wanted = shapes_named(shape or [])
-    tracks, captions = _tracks([truth, *other], caption)
+    tracks, captions = captioned_tracks([truth, *other], caption)
     time_s, weights = on_one_grid(tracks, common_stretch(tracks, start, seconds))
     if together and len(other) < 2:
         raise ConfigError("--together needs two predictions or more", "or leave it out")
@@ -170,7 +168,7 @@ def errors(
     from viz.film import common_stretch
 
     check_out(out, SUFFIXES, force)
-    tracks, captions = _tracks([truth, *other], caption)
+    tracks, captions = captioned_tracks([truth, *other], caption)
     _, weights = on_one_grid(tracks, common_stretch(tracks))
     found = [compare(weights[0], values) for values in weights[1:]]
     about = f"Error by shape against {captions[0]}"
@@ -190,7 +188,7 @@ def activations(
     from viz.film import common_stretch
 
     check_out(out, SUFFIXES, force)
-    tracks, captions = _tracks([truth, *other], caption)
+    tracks, captions = captioned_tracks([truth, *other], caption)
     _, weights = on_one_grid(tracks, common_stretch(tracks))
     _write(activations_page(weights[0], weights[1:], captions), out)
 
@@ -280,16 +278,6 @@ def _aligned(take: Path) -> "tuple[Recording, Alignment]":
 def _require_samples(recording: "Recording", take: Path) -> None:
     if not len(recording):
         raise DataError(f"{take}: the take has no samples to draw")
-
-
-def _tracks(paths: Sequence[Path], captions: list[str] | None) -> "tuple[list[Track], list[str]]":
-    from capture.tracks import read_track
-
-    tracks = [read_track(path) for path in paths]
-    say_doubts(tracks)
-    if captions and len(captions) != len(tracks):
-        raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
-    return tracks, captions or [track.name for track in tracks]
 
 
 def _heard(address: str, seconds: float) -> "list[Lateness]":

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from firmware_host.errors import ConfigError
-from viz.options import Force, HeadFile, RendererName, Size, check_out, even, head_from, say_doubts
+from viz.options import (
+    Force,
+    HeadFile,
+    RendererName,
+    Size,
+    captioned_tracks,
+    check_out,
+    even,
+    head_from,
+)
 
 if TYPE_CHECKING:
     from capture.tracks import Track
@@ -86,7 +95,7 @@ def render(
     _check_audio(audio, out, force)
     paths = [source, *(compare or [])]
     _check_tint(tint, len(paths))
-    tracks, captions = _read(paths, caption)
+    tracks, captions = captioned_tracks(paths, caption)
     stretch = common_stretch(tracks, start if at is None else at, seconds)
     look = Look(
         fps=fps,
@@ -111,16 +120,6 @@ def _check_tint(tint: str | None, inputs: int) -> None:
             "--tint error paints the distance to the first input, and there is no other",
             "give the truth first, and what to paint with --compare",
         )
-
-
-def _read(paths: Sequence[Path], captions: list[str] | None) -> "tuple[list[Track], list[str]]":
-    from capture.tracks import read_track
-
-    tracks = [read_track(path) for path in paths]
-    say_doubts(tracks)
-    if captions and len(captions) != len(tracks):
-        raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
-    return tracks, captions or [track.name for track in tracks]
 
 
 def _draw(

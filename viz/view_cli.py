@@ -8,13 +8,12 @@ import typer
 
 from capture.options import seconds_option
 from firmware_host.errors import ConfigError
-from viz.options import Force, HeadFile, Size, check_out, even, head_from, say_doubts
+from viz.options import Force, HeadFile, Size, captioned_tracks, check_out, even, head_from
 
 if TYPE_CHECKING:
     from capture.head import Head
     from capture.recording import Recording
     from capture.sync import Alignment
-    from capture.tracks import Track
     from viz.desktop import Screen
     from viz.feeds import Faces
     from viz.state import ViewState
@@ -141,7 +140,7 @@ def _for_other_tools(
     if rerun is not None:
         from viz.film import common_stretch, staged
 
-        tracks, names = _tracks(paths, captions)
+        tracks, names = captioned_tracks(paths, captions)
         stretch, taken = common_stretch(tracks), _taken(paths)
         write_rerun(rerun, staged(tracks), names, stretch, head_from(head), taken)
         typer.echo(rerun)
@@ -177,16 +176,6 @@ def _taken(paths: Sequence[Path]) -> "tuple[Recording, Alignment] | None":
     return None
 
 
-def _tracks(paths: Sequence[Path], captions: list[str] | None) -> "tuple[list[Track], list[str]]":
-    from capture.tracks import read_track
-
-    tracks = [read_track(path) for path in paths]
-    say_doubts(tracks)
-    if captions and len(captions) != len(tracks):
-        raise ConfigError(f"expected --caption {len(tracks)} times, got {len(captions)}")
-    return tracks, captions or [track.name for track in tracks]
-
-
 def _faces(
     paths: Sequence[Path], addresses: list[str] | None, captions: list[str] | None
 ) -> "Faces":
@@ -203,7 +192,7 @@ def _faces(
     from viz.film import common_stretch, staged
     from viz.slots import read_slots
 
-    tracks, names = _tracks(paths, captions)
+    tracks, names = captioned_tracks(paths, captions)
     slots = [read_slots(path) for path in paths]
     return FileFaces(staged(tracks), names, common_stretch(tracks), slots)
 

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,9 +28,10 @@ from firmware_host.layout import FACE_12
 from firmware_host.rig import HubConfig, Rig, SessionConfig, read_rig, write_rig
 from firmware_host.samples import HubInfo, HubMode, ImuBlock
 from firmware_host.sensor_profile import read_profile
-from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
+from firmware_host.simulator import HubOptions, SimulatedHub
 from firmware_host.virtual.turns import UP, Turns, turned
 from imusic.cli import main
+from tests.integration.hub_threads import played
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("serial")
@@ -44,28 +44,14 @@ SPEED = 8.0
 
 
 @contextmanager
-def played(turns: Turns, descriptor: int, speed: float = SPEED) -> Iterator[None]:
-    """The sensors are turned in a thread meanwhile."""
+def turning(turns: Turns, descriptor: int, speed: float = SPEED) -> Iterator[None]:
+    """The sensors are turned meanwhile."""
     options = HubOptions(jitter_s=0.0, device_id="box 1")
     hub = SimulatedHub(turns.time_s, turns.accel_m_s2, turns.gyro_rad_s, SLOTS, options)
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(run_hub(hub, descriptor, speed=speed))
-
-    async def until_over() -> None:
-        await asyncio.gather(task, return_exceptions=True)
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(until_over(),))
-    thread.start()
-    try:
+    with played(hub, descriptor, speed):
         yield
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.close()
-        with contextlib.suppress(
-            BlockingIOError
-        ):  # a STOP that came too late is not the next hub's
-            os.read(descriptor, 4096)
+    with contextlib.suppress(BlockingIOError):  # a STOP that came too late is not the next hub's
+        os.read(descriptor, 4096)
 
 
 @pytest.fixture
@@ -81,7 +67,7 @@ def calibrated(rig: Path, *arguments: str) -> int:
 
 def test_six_positions_find_what_every_sensor_reads_wrong(cable, rig, capsys):
     turns = turned(12, seed=3)
-    with played(turns, cable[0]):
+    with turning(turns, cable[0]):
         assert calibrated(rig, "--json") == 0
     printed = capsys.readouterr()
     told = json.loads(printed.out)["hub"]
@@ -109,7 +95,7 @@ def test_in_any_order_and_never_over_what_was_saved_before(cable, rig, capsys):
     folder = rig.parent / "sensors"
     folder.mkdir()
     (folder / "box-1.toml").write_text("precious")
-    with played(turned(12, tuple(reversed(FACES)), seed=4), cable[0]):
+    with turning(turned(12, tuple(reversed(FACES)), seed=4), cable[0]):
         assert calibrated(rig) == 0
     assert (folder / "box-1.toml").read_text() == "precious"
     assert read_profile(folder / "box-1-2.toml").device_id == "box 1"
@@ -117,14 +103,14 @@ def test_in_any_order_and_never_over_what_was_saved_before(cable, rig, capsys):
 
 def test_a_position_twice_is_refused_and_the_next_is_asked_for(cable, rig, capsys):
     faces = ("+z", "+x", "+z", "-z", "-x", "+y", "-y")
-    with played(turned(12, faces, seed=5), cable[0]):
+    with turning(turned(12, faces, seed=5), cable[0]):
         assert calibrated(rig) == 0
     told = capsys.readouterr().err
     assert "mentalis: +z was up before: turn it to -z or -x or +y or -y" in told
 
 
 def test_an_end_before_all_have_rested_saves_nothing_and_says_what_is_missing(cable, rig, capsys):
-    with played(turned(12, FACES[:4], seed=6), cable[0]):
+    with turning(turned(12, FACES[:4], seed=6), cable[0]):
         assert calibrated(rig) == 1
     told = capsys.readouterr().err
     assert "mentalis: never rested with +y, -y up" in told
@@ -135,7 +121,7 @@ def test_an_end_before_all_have_rested_saves_nothing_and_says_what_is_missing(ca
 def test_a_sensor_that_cannot_be_is_left_out_and_named(cable, rig, capsys):
     turns = turned(12, seed=7)
     turns.accel_m_s2[:, SLOTS.index("mentalis")] *= 0.85
-    with played(turns, cable[0]):
+    with turning(turns, cable[0]):
         assert calibrated(rig) == 1
     assert "mentalis: not calibrated: it would have a scale of 1." in capsys.readouterr().err
     profile = read_profile(rig.parent / "sensors" / "box-1.toml")
@@ -146,7 +132,7 @@ def test_a_sensor_that_cannot_be_is_left_out_and_named(cable, rig, capsys):
 def test_a_slot_that_is_skipped_is_not_waited_for(cable, rig, capsys):
     turns = turned(12, seed=8)
     turns.accel_m_s2[:, SLOTS.index("mentalis")] = np.nan
-    with played(turns, cable[0]):
+    with turning(turns, cable[0]):
         assert calibrated(rig, "--skip", "mentalis") == 0
     assert "mentalis" not in read_profile(rig.parent / "sensors" / "box-1.toml").sensors
 
@@ -160,7 +146,7 @@ def test_what_the_operator_wrote_wrong_is_refused(rig, wrong, capsys):
 
 
 def test_ctrl_c_saves_nothing_says_so_and_stops_the_hub(cable, rig):
-    with played(turned(12, FACES, seed=9), cable[0], speed=1.0):
+    with turning(turned(12, FACES, seed=9), cable[0], speed=1.0):
         verb = subprocess.Popen(
             [sys.executable, "-m", "imusic", "calibrate-sensors", "--rig", str(rig)],
             cwd=ROOT, stderr=subprocess.PIPE, text=True,
@@ -180,12 +166,12 @@ def test_ctrl_c_saves_nothing_says_so_and_stops_the_hub(cable, rig):
 
 def test_a_take_keeps_the_readings_as_they_came_and_the_profile_beside_them(cable, rig, tmp_path):
     turns = turned(12, seed=10)
-    with played(turns, cable[0]):
+    with turning(turns, cable[0]):
         assert calibrated(rig) == 0
     text = rig.read_text().replace("[hub]", '[hub]\nsensor_profile = "sensors/box-1.toml"', 1)
     rig.write_text(text.replace('sensor_profile = ""\n', ""))
     assert read_rig(rig).sources[0].sensor_profile == str(tmp_path / "sensors/box-1.toml")
-    with played(turned(12, ("+z",), seed=10, rest_s=2.0), cable[0], speed=1.0):
+    with turning(turned(12, ("+z",), seed=10, rest_s=2.0), cable[0], speed=1.0):
         result = asyncio.run(record(read_rig(rig), tmp_path / "takes", 1.0))
     assert result is not None
     take = read_recording(result.folder)

@@ -3,9 +3,6 @@
 import asyncio
 import json
 import math
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +23,7 @@ from firmware_host.virtual.lines import on_cable
 from firmware_host.virtual.motion import DeviceClock, Motion
 from firmware_host.virtual.witmotion import VirtualWitMotion
 from imusic.cli import main
+from tests.integration.hub_threads import played
 from tests.integration.rigs import BONE, LEFT, RIGHT, device, rig_of, run
 
 pytestmark = pytest.mark.integration
@@ -185,25 +183,6 @@ def test_sensors_on_the_wrong_side_are_told_by_how_the_head_moves(cable, crossed
     swapped = {name: found for name, found in rules(verdict.slots).items() if "swapped" in found}
     assert swapped == ({name: ["swapped"] for name in crossed} if crossed else {})
     assert verdict.notes == ()
-
-
-@contextmanager
-def played(hub: SimulatedHub, descriptor: int) -> Iterator[None]:
-    """The hub lives in a thread meanwhile."""
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(run_hub(hub, descriptor))
-    thread = threading.Thread(target=lambda: loop.run_until_complete(_quietly(task)))
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.close()
-
-
-async def _quietly(task: asyncio.Task) -> None:
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def test_the_verb_tells_reason_and_fix_and_ends_with_1_where_something_is_red(

@@ -1,13 +1,10 @@
 """A live face is re-zeroed, dressed and stopped by others, and its take remembers."""
 
-import asyncio
-import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -22,9 +19,10 @@ from capture.wire_control import ControlRequest
 from firmware_host.errors import TransportError
 from firmware_host.layout import FACE_12
 from firmware_host.rig import write_rig
-from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
+from firmware_host.simulator import HubOptions, SimulatedHub
 from model.checkpoint import load_checkpoint
 from model.predict import predict_take
+from tests.integration.hub_threads import played
 from tests.integration.test_live_record import RATE_HZ, free_port, rig_at
 
 pytestmark = pytest.mark.integration
@@ -45,24 +43,10 @@ def still_hub(seconds: float) -> SimulatedHub:
 
 @pytest.fixture
 def playing(cable):
-    """A hub on the line, played in a thread as long as it is wanted: one that nobody reads any
-    more waits for ever.
-    """
+    """A hub on the line, as long as it is wanted."""
     master, path = cable
-    loop = asyncio.new_event_loop()
-    hub = loop.create_task(run_hub(still_hub(12.0), master))
-
-    def play() -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            loop.run_until_complete(hub)
-
-    thread = threading.Thread(target=play)
-    thread.start()
-    yield path
-    loop.call_soon_threadsafe(hub.cancel)
-    thread.join(30.0)
-    assert not thread.is_alive()
-    loop.close()
+    with played(still_hub(12.0), master):
+        yield path
 
 
 def when_it_answers(address, request, timeout_s=60.0):

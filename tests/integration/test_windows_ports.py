@@ -5,11 +5,8 @@ that whoever changes the name on the way finds nothing. What only Windows says (
 or gone) is in `test_serial.py`.
 """
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,9 +15,10 @@ from capture.take import read_take
 from firmware_host.devices import serial_ports
 from firmware_host.layout import FACE_12
 from firmware_host.rig import HubConfig, Rig, SessionConfig, read_rig, write_rig
-from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
+from firmware_host.simulator import HubOptions, SimulatedHub
 from firmware_host.virtual.scenes import scene
 from imusic.cli import main
+from tests.integration.hub_threads import played
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("serial")
@@ -29,26 +27,10 @@ pytest.importorskip("tty", reason="a pty needs POSIX")
 PORTS = ["COM7", r"\\.\COM12"]
 
 
-@contextmanager
-def played(descriptor: int) -> Iterator[None]:
-    """A hub on the line, in a thread of its own."""
+def resting_hub() -> SimulatedHub:
     felt = scene("rest", FACE_12.names, 60.0, 100.0)
     feels = felt.time_s, felt.accel_m_s2, felt.gyro_rad_s
-    hub = SimulatedHub(*feels, felt.slots, HubOptions(device_id="hub-7"))
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(run_hub(hub, descriptor))
-
-    async def until_over() -> None:
-        await asyncio.gather(task, return_exceptions=True)
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(until_over(),))
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.close()
+    return SimulatedHub(*feels, felt.slots, HubOptions(device_id="hub-7"))
 
 
 @pytest.fixture(params=PORTS)
@@ -57,7 +39,7 @@ def port(request, cable, tmp_path, monkeypatch) -> Iterator[str]:
     Path(request.param).symlink_to(cable[1])
     rig = Rig(hub=HubConfig(url=f"serial:{request.param}"), session=SessionConfig(rest_s=0.5))
     write_rig(rig, tmp_path / "rig.toml")
-    with played(cable[0]):
+    with played(resting_hub(), cable[0]):
         yield request.param
 
 
