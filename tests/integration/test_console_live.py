@@ -68,11 +68,11 @@ def test_face_traces_and_latency_are_in_one_page_and_silence_is_seen(live, tmp_p
         page = stack.enter_context(opened_page(f"http://127.0.0.1:{port}", width, height))
         page.wait_for_function(f"{DRAWN} > 3")
         page.wait_for_function(f"Number({HEARD}.heard) > 60")
-        assert page.evaluate(f"{HEARD}.silent") == "0"
+        page.wait_for_function(f"{HEARD}.silent === '0'")
         page.wait_for_function("/[0-9]+ Hz · [0-9]+ ms/.test(document.body.innerText)")
         page.wait_for_function("document.body.innerText.includes('samples')")
         # Nothing lies beside the page: a phone is not to be pushed around.
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
         inked = screenshot(page, tmp_path / "live.png")
         blue = np.abs(inked.astype(int) - (178, 114, 0)).max(axis=2) < 40
         assert blue.sum() > 300
