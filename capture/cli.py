@@ -294,7 +294,21 @@ def _row(facts: dict[str, Any]) -> str:
         f"{facts['folder']}  {facts['state']}  {facts['created_utc']}  "
         f"{counts.get('samples', 0)} samples  {counts.get('faces', 0)} faces  "
         f"{facts['bytes'] / 1e6:.1f} MB  {facts['data']}  {facts['rating']}"
-    ).rstrip()
+    ).rstrip() + _sync_mark(facts["sync"])
+
+
+def _verdict_in(folder: Path) -> str:
+    from capture.sync import read_alignment
+    from firmware_host.errors import DataError
+
+    try:
+        return read_alignment(folder).verdict
+    except DataError:  # the take itself is whole: aligning it again is all that is needed
+        return "unreadable"
+
+
+def _sync_mark(verdict: str) -> str:
+    return f"  SYNC {verdict.upper()}" if verdict not in ("", "good") else ""
 
 
 def take_facts(folder: Path) -> dict[str, Any]:
@@ -311,5 +325,6 @@ def take_facts(folder: Path) -> dict[str, Any]:
     del facts["layout"]
     size = data.stat().st_size if data.is_file() else 0
     aligned = (folder / SYNC_FILE).is_file()
-    found = {"folder": str(folder), "data": data_state(folder), "bytes": size, "aligned": aligned}
-    return found | facts
+    sync = _verdict_in(folder) if aligned else ""
+    found = {"folder": str(folder), "data": data_state(folder), "bytes": size}
+    return found | {"aligned": aligned, "sync": sync} | facts

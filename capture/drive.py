@@ -52,6 +52,7 @@ def drive(
     loop: bool = False,
     ticket: Ticket | None = None,
     on_counts: Callable[[DriveCounts], None] | None = None,
+    on_doubt: Callable[[str], None] | None = None,
 ) -> DriveResult:
     """Serve `sinks` until the file ends, `duration_s` is over, or Ctrl-C.
 
@@ -62,6 +63,7 @@ def drive(
         loop: begin a file again when it ends.
         ticket: keys, for a publisher that wants some.
         on_counts: called twice a second.
+        on_doubt: called before the first face of a take whose timeline is not to be trusted.
 
     Raises:
         ConfigError: no sinks, or one that cannot be.
@@ -72,12 +74,13 @@ def drive(
     if not sinks:
         raise ConfigError("nothing to drive", "name a sink, for example --sink vmc:")
     counts = DriveCounts()
-    remote = "://" in source
-    frames = (
-        received(source, counts, duration_s, ticket)
-        if remote
-        else played(read_track(Path(source)), duration_s, loop)
-    )
+    if "://" in source:
+        frames = received(source, counts, duration_s, ticket)
+    else:
+        track = read_track(Path(source))
+        if track.doubt and on_doubt is not None:
+            on_doubt(track.doubt)
+        frames = played(track, duration_s, loop)
     with SinkPump(sinks) as pump:
         with contextlib.suppress(KeyboardInterrupt):  # the normal end: files are written now
             _show_all(frames, pump, counts, on_counts)

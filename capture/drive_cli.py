@@ -56,9 +56,12 @@ def drive(
         if console.is_terminal:
             console.print(f"{counts.faces} faces, {counts.missed} missed", end="\r")
 
+    def warn(doubt: str) -> None:
+        typer.echo(f"imusic: {doubt}", err=True)
+
     sinks = sinks_from(sink or (), () if rig is None else read_rig(rig).sinks)
     ticket = ticket_of(publisher_key, key_file, "--publisher-key")
-    result = run(source, sinks, seconds, loop=loop, ticket=ticket, on_counts=tell)
+    result = run(source, sinks, seconds, loop=loop, ticket=ticket, on_counts=tell, on_doubt=warn)
     facts = {**msgspec.to_builtins(result.counts), "sinks": sink_facts(result.sinks)}
     if as_json:
         typer.echo(msgspec.json.encode(facts).decode())

@@ -64,7 +64,7 @@ _FACE_KEYS = ("names", "time_s", "weights")
 
 
 def _from_npz(path: Path) -> Track:
-    arrays = read_npz(path, (*_FACE_KEYS, "quat_world_from_head", "tracked", "spread"))
+    arrays = read_npz(path, (*_FACE_KEYS, "quat_world_from_head", "tracked", "spread", "doubt"))
     time_s, weights = faces_of(path, arrays, _FACE_KEYS)
     tracked, quats = arrays.get("tracked"), arrays.get("quat_world_from_head")
     if tracked is not None:
@@ -72,11 +72,19 @@ def _from_npz(path: Path) -> Track:
     if quats is not None:
         _expect(path, "quat_world_from_head", quats, (len(time_s), 4))
     track = make_track(path.stem, time_s, weights, quats, tracked, str(path))
+    track = replace(track, doubt=_said(arrays.get("doubt")))
     spread = arrays.get("spread")
     if spread is None or tuple(map(str, arrays["names"])) != ARKIT_NAMES:
         return track
     _expect(path, "spread", spread, weights.shape)
     return replace(track, spread=np.asarray(np.nan_to_num(spread), np.float32))
+
+
+def _said(doubt: NDArray[Any] | None) -> str:
+    """What `imusic predict --hybrid` kept of a take's doubt, on one line."""
+    if doubt is None or doubt.dtype.kind != "U" or doubt.shape != ():
+        return ""
+    return " ".join("".join(c for c in str(doubt) if c.isprintable() or c.isspace()).split())
 
 
 def _expect(

@@ -170,6 +170,8 @@ def predict(
     with bar("predict") as report:
         written = predict_many(wanted, jobs, report)
     for one in written:
+        if one.doubt:
+            typer.echo(f"imusic: {one.doubt}", err=True)
         if one.note:
             which = f"{one.out.name}: " if len(written) > 1 else ""
             typer.echo(f"imusic: note: {which}{one.note}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from firmware_host.errors import ConfigError
-from model.console import JsonOption, bar, json_line, load
+from model.console import JsonOption, bar, json_line, load, say_doubt
 
 if TYPE_CHECKING:
     from capture.recording import Recording
@@ -97,6 +97,7 @@ def _explained(
     rows, total_s = [], 0.0
     for number, take in enumerate(takes, 1):
         recording = read_recording(take)
+        say_doubt(recording)
         recordings.append(recording)
         with bar(f"explain {take.name} ({number} of {len(takes)})") as report:
             found, lasted_s = _of_take(recording, checkpoints, seconds, gradients, fewer, report)

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from capture.control_socket import ControlSocket
+from capture.doubt import doubt_in, doubt_of
 from capture.keys import guard_for
 from capture.operating import LIVE_HINT
 from capture.operator_input import operator_input
@@ -20,8 +21,10 @@ from capture.screens import Screen
 from capture.sinks.config import SinkConfig
 from capture.status_lines import notice_lines
 from capture.sync import read_alignment
+from capture.take import TAKE_FILE
 from firmware_host.errors import ConfigError
 from firmware_host.rig import Rig
+from firmware_host.transports.replay import ReplayTransport
 from model.checkpoint import Checkpoint
 from model.hybrid import PHONE_LATENCY_S
 from model.live import LiveAsked, LiveResult, live
@@ -61,6 +64,9 @@ def live_on_terminal(rig: Rig, checkpoint: Checkpoint, wishes: LiveWishes) -> Li
     def say(lines: str) -> None:
         console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
+    for doubt in doubts_of(rig, wishes):
+        say(f"imusic: {doubt}")
+
     with (
         operator_input(said.say) as is_heard,
         Screen(lambda text: drawn.update(text, refresh=True), say, drawn) as screen,
@@ -95,6 +101,16 @@ def live_on_terminal(rig: Rig, checkpoint: Checkpoint, wishes: LiveWishes) -> Li
                 ),
             )
         )
+
+
+def doubts_of(rig: Rig, wishes: LiveWishes) -> list[str]:
+    """A line for each take that is played, or whose latency is used, if its sync is not good."""
+    _, replay, rest = rig.sources[0].url.partition("replay:")
+    played = ReplayTransport(rest).folder
+    doubts = [doubt_in(played)] if replay and (played / TAKE_FILE).is_file() else []
+    if wishes.phone_latency_of is not None:
+        doubts.append(doubt_of(read_alignment(wishes.phone_latency_of)))
+    return [doubt for doubt in dict.fromkeys(doubts) if doubt]
 
 
 def phone_latency_s(wishes: LiveWishes) -> float:

@@ -33,6 +33,7 @@ class Prediction:
     weights: (T, 52). quat_world_from_head: (T, 4). confidence: (T,). note: why the face rests in
     every frame, in one line; empty where it moves. spread: (T, 52) standard deviation of the truth
     about the weights, NaN where nothing is heard; None of a checkpoint that states none.
+    doubt: what speaks against the timeline of the take, for people; "" where nothing does.
     """
 
     host_ns: NDArray[np.int64]
@@ -42,6 +43,7 @@ class Prediction:
     confidence: Floats
     note: str = ""
     spread: Floats | None = None
+    doubt: str = ""
 
 
 def opening_of(take: Take) -> Opening:
@@ -215,6 +217,8 @@ def _write_npz(prediction: Prediction, out: Path) -> None:
     }
     if prediction.spread is not None:
         arrays["spread"] = prediction.spread
+    if prediction.doubt:
+        arrays["doubt"] = np.array(prediction.doubt)
     np.savez_compressed(out, **arrays)
 
 

@@ -1,16 +1,17 @@
 """`imusic predict` of several takes: each in a process of its own, into one folder."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from capture.doubt import doubt_of
 from capture.outputs import require_writable_folder
 from capture.recording import read_recording
+from capture.sync import align
 from dataset_tools.executors import Kind, executor_of
 from firmware_host.errors import ConfigError
 from model.batch import predict_batch
 from model.checkpoint import SHIPPED, load_checkpoint
-from model.console import say_doubt
 from model.network import open_network
 from model.predict import check_output, predict_recording, with_camera, write_prediction
 from model.wearer import load_wearer
@@ -35,6 +36,7 @@ class Written:
     out: Path
     frames: int
     note: str
+    doubt: str
 
 
 def predict_one(wanted: Wanted, report: Callable[[float], None] | None = None) -> Written:
@@ -51,11 +53,11 @@ def predict_one(wanted: Wanted, report: Callable[[float], None] | None = None) -
         prediction = predict_batch(recording, checkpoint, open_network(checkpoint), wearer)
     else:
         prediction = predict_recording(recording, checkpoint, report, wearer)
+    doubt = doubt_of(align(recording))
     if wanted.hybrid:
-        say_doubt(recording)
-        prediction = with_camera(prediction, recording)
+        prediction = replace(with_camera(prediction, recording), doubt=doubt)
     write_prediction(prediction, wanted.out)
-    return Written(wanted.out, len(prediction.time_s), prediction.note)
+    return Written(wanted.out, len(prediction.time_s), prediction.note, doubt)
 
 
 def plan(

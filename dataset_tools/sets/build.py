@@ -32,7 +32,7 @@ from dataset_tools.manifest import (
     write_whole,
 )
 from dataset_tools.parquet_files import arrow
-from dataset_tools.sets.facts import told_by_data, told_by_take
+from dataset_tools.sets.facts import doubts_of, told_by_data, told_by_take
 from dataset_tools.sets.sequences import (
     faces_of,
     no_faces,
@@ -151,7 +151,7 @@ def build(
         if before and before.splits:
             notes = (*notes, "the splits of the version before do not hold any more: split again")
         manifest = _manifest(staging, before, layout, sorted([*kept, *made], key=_name), people)
-        notes = (*notes, *_doubts(staging.path, manifest))
+        notes = (*notes, *doubts_of(read_facts(staging.path, manifest)))
         again = sum(t.number in changed for t in tasks)
         edit = Edit(verb="build", parent=manifest.parent, added=len(tasks) - again, changed=again)
         manifest = msgspec.structs.replace(
@@ -366,15 +366,6 @@ def _manifest(
         splits=(),
         parent=staging.parent,
     )
-
-
-def _doubts(folder: Path, manifest: Manifest) -> list[str]:
-    """What is to be said of sequences whose clocks were not joined with certainty."""
-    return [
-        f"WARNING: {row['take']}: its sync is {row['sync'].upper()}: `imusic plot sync` shows why"
-        for row in read_facts(folder, manifest)
-        if row["sync"] not in ("", "good")
-    ]
 
 
 def _uses(

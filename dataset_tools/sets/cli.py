@@ -250,7 +250,8 @@ def export(
         exported = export_set(dataset, out, kind, everything, done)
     notes = tuple(f"{take}: left out" for take in exported.left_out)
     facts = {"out": str(out), "sequences": exported.sequences, "left_out": list(exported.left_out)}
-    tell(facts, f"{out}: {exported.sequences} sequences", as_json, () if as_json else notes)
+    notes = exported.doubtful if as_json else (*notes, *exported.doubtful)
+    tell(facts, f"{out}: {exported.sequences} sequences", as_json, notes)
 
 
 @dataset_app.command()

@@ -22,6 +22,7 @@ from dataset_tools.manifest import Manifest, read_manifest
 from dataset_tools.parquet_files import arrow
 from dataset_tools.sets.card import card
 from dataset_tools.sets.croissant import croissant
+from dataset_tools.sets.facts import doubts_of
 from dataset_tools.sets.lerobot import write_lerobot
 from dataset_tools.sets.sequences import Faces
 from dataset_tools.sets.tables import Sequence as Stored
@@ -42,10 +43,14 @@ CONFIGURATIONS = {"shards": "rows"} | {k: k for k in ("sequences", "native", "fa
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote, and which sequences it left out for want of consent or faces."""
+    """What an export wrote, and which sequences it left out for want of consent or faces.
+
+    doubtful: a line for each that it wrote though its sync is not good.
+    """
 
     sequences: int
     left_out: tuple[str, ...]
+    doubtful: tuple[str, ...] = ()
 
 
 def export(
@@ -89,7 +94,8 @@ def export(
         unfinished.rename(out)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return Exported(len(agreed) - len(skipped), (*away, *skipped))
+    written = [row for row in agreed if row["take"] not in skipped]
+    return Exported(len(agreed) - len(skipped), (*away, *skipped), doubts_of(written))
 
 
 def may_be_published(row: Facts, manifest: Manifest, today: dt.date) -> bool:

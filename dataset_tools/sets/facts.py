@@ -3,6 +3,7 @@
 The same columns in every file, so that all of them open as one table.
 """
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -94,6 +95,15 @@ def told_by_take(recording: Recording, alignment: Alignment) -> dict[str, Any]:
         "model_error": None,
         "parents": [],
     }
+
+
+def doubts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """A line for each sequence whose clocks were not joined with certainty."""
+    return tuple(
+        f"WARNING: {row['take']}: its sync is {row['sync'].upper()}: `imusic plot sync` shows why"
+        for row in rows
+        if row["sync"] not in ("", "good")
+    )
 
 
 def told_by_data(
