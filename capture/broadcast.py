@@ -22,6 +22,7 @@ from capture.wire_status import (
     encode_event,
     encode_status,
 )
+from capture.wire_traces import TraceMessage, encode_trace
 from firmware_host.clock import NS_PER_S
 from firmware_host.closing import Closing
 from firmware_host.rig import PublishConfig
@@ -61,7 +62,7 @@ class Broadcast(Closing):
             self._pump = closing.enter_context(SinkPump(list(sinks))) if sinks else None
             self._closing = closing.pop_all()
         self._faces, self._status, self._events, self._minute = publishers
-        self._counted = {"face": 0, "status": 0, "event": 0, "minute": 0}
+        self._counted = {"face": 0, "status": 0, "event": 0, "minute": 0, "trace": 0}
         self._status_ns = 0
 
     def face(self, frame: BlendshapeFrame, newest_ns: int = 0) -> None:
@@ -113,6 +114,13 @@ class Broadcast(Closing):
             self.sinks(),
         )
         self._status.send(encode_status(message))
+
+    def trace(self, slots: tuple[str, ...], rates: bytes) -> None:
+        """Publish how sensors move, see `TraceMessage`, where statuses go."""
+        if self._status is not None:
+            number = self._next("trace")
+            message = TraceMessage(self._source, number, time.time_ns(), slots, rates)
+            self._status.send(encode_trace(message))
 
     def event(self, kind: str, **facts: Fact) -> None:
         """Publish that something happened."""

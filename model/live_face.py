@@ -15,6 +15,7 @@ from capture.operating import Command, Verb
 from capture.phone_faces import PhoneFace
 from capture.take import Take
 from capture.wire import to_bytes
+from capture.wire_traces import Tracer
 from firmware_host.errors import ConfigError, ImusicError
 from firmware_host.layout import SensorLayout, select
 from firmware_host.link_events import RigEvent
@@ -106,6 +107,7 @@ class LiveFace:
         self._began_s = time.monotonic()
         self._driver: Driver | None = None
         self._worn: tuple[str, ...] = ()
+        self._tracer, self._order = Tracer(()), list[tuple[str, ...]]()
         self._knowable = np.zeros(len(ARKIT_NAMES), np.float32)
         self._is_open = False
         self._hybrid = Hybrid(phone_latency_s) if hybrid else None
@@ -125,6 +127,7 @@ class LiveFace:
             self._begin(select(self._rig.sensor_layout, event.slots), [event.slots])
         elif isinstance(event, ImuBlock):
             self.counts.samples += len(event)
+            self._trace(event)
             if self._driver is not None:
                 self._driver.arrived(event)
         elif isinstance(event, Gap):
@@ -132,6 +135,12 @@ class LiveFace:
             self._out.event("gap", samples=event.count)
         elif isinstance(event, Garbage):
             self.counts.garbage_bytes += event.count
+
+    def _trace(self, block: ImuBlock) -> None:
+        if block.device < len(self._order):
+            self._tracer.take(block, self._order[block.device])
+            if (rates := self._tracer.due(block.arrival_ns)) is not None:
+                self._out.trace(self._worn, rates)
 
     def see(self, face: PhoneFace) -> None:
         """Take what the phone sees."""
@@ -157,6 +166,7 @@ class LiveFace:
         )
         self._driver, self._watch = Driver(predictor), FaceWatch(predictor)
         self._worn, self._knowable = worn.names, observability(worn)
+        self._tracer, self._order = Tracer(worn.names), list(devices)
         self._out.event("slots", worn=", ".join(worn.names))
 
     def take_began(self, take: Take) -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES, OBSERVABLE
 from viz.axes import INK, LABEL, SMALL, title
+from viz.legends import Key, ramp
 from viz.page import Line, Page, Pixels, Text
 from viz.painting import heat
 
@@ -49,7 +50,7 @@ def activations_page(truth: Array, others: Sequence[Array], captions: Sequence[s
     found = [confusion(truth, values) for values in (truth, *others)]
     shapes = found[0][0]
     side = _CELL * max(len(shapes), 1)
-    page = Page(_NAMES + len(found) * (side + _GAP) + 90, _TOP + side + 40)
+    page = Page(_NAMES + len(found) * (side + _GAP), _TOP + side + 40)
     title(
         page,
         f"Activations while {captions[0]} shows a shape",
@@ -71,19 +72,14 @@ def activations_page(truth: Array, others: Sequence[Array], captions: Sequence[s
             page.add(Line(_box(left + at, _TOP + at), INK, 0.8))
         said = caption if number == 0 else f"{caption}: found {100 * np.diag(share).mean():.0f} %"
         page.add(Text(left, _TOP + side + 20, said, LABEL, INK))
-    _key(page, _NAMES + len(found) * (side + _GAP) - 6)
+    scale = _coloured(np.linspace(0, 1, 64)[None])
+    ramp(page, scale, "never", "all of the time", [Key("the same shape", INK, "frame")])
     return page
 
 
 def _box(x: float, y: float) -> Array:
     far = _CELL
     return np.array([[x, y], [x + far, y], [x + far, y + far], [x, y + far], [x, y]], float)
-
-
-def _key(page: Page, left: float) -> None:
-    page.add(Pixels(left, _TOP, 14, 100, _coloured(np.linspace(1, 0, 50)[:, None])))
-    page.add(Text(left + 20, _TOP + 9, "all of the time", SMALL - 1, INK))
-    page.add(Text(left + 20, _TOP + 100, "never", SMALL - 1, INK))
 
 
 def _coloured(share: Array) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Axes on a page: scales, ticks, legends, and curves longer than the page is wide."""
+"""Axes on a page: scales, ticks, and curves longer than the page is wide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from viz.lettering import BOLD, Ink, text_size
+from viz.lettering import BOLD, Ink
 from viz.page import Area, Dots, Line, Page, Rect, Text
 
 Array = NDArray[np.float64]
@@ -21,6 +21,7 @@ SERIES: tuple[Ink, ...] = (
     (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0),
 )  # fmt: skip
 TROUBLE: Ink = (213, 94, 0)
+PALE = 0.25  # of the ink of bands and gaps
 SMALL, LABEL, TITLE = 10.0, 11.0, 14.0
 MOST_DOTS = 4000
 
@@ -161,7 +162,7 @@ class Axes:
                 self.page.add(Area(np.concatenate([there, back]), ink))
                 self.page.add(Line(there, ink, min(wide, 1.0)))
 
-    def band(self, x: Array, low: Array, high: Array, ink: Ink, opacity: float = 0.25) -> None:
+    def band(self, x: Array, low: Array, high: Array, ink: Ink, opacity: float = PALE) -> None:
         """What lies between two curves, shaded; holes where either is NaN."""
         known = np.isfinite(low) & np.isfinite(high)
         bounds = np.flatnonzero(np.diff(known.astype(np.int8))) + 1
@@ -170,7 +171,7 @@ class Axes:
                 there, back = self.places(x[part], high[part]), self.places(x[part], low[part])
                 self.page.add(Area(np.concatenate([there, back[::-1]]), ink, opacity))
 
-    def spans(self, spans: Sequence[Limits], ink: Ink = TROUBLE, opacity: float = 0.25) -> None:
+    def spans(self, spans: Sequence[Limits], ink: Ink = TROUBLE, opacity: float = PALE) -> None:
         """Stretches of x, shaded from top to bottom, each wide enough to be seen."""
         for start, end in spans:
             first, last = np.clip(self.x(np.array([start, end])), self.left, self.left + self.wide)
@@ -207,12 +208,3 @@ def title(page: Page, words: str, beneath: str = "", left: float = 16.0) -> None
     page.add(Text(left, 24, words, TITLE, INK, weight=BOLD))
     if beneath:
         page.add(Text(left, 42, beneath, LABEL, FAINT))
-
-
-def legend(page: Page, right: float, y: float, entries: Sequence[tuple[str, Ink]]) -> None:
-    """Names with a dash of their ink, in one row that ends at `right`: the same on every page."""
-    for words, ink in reversed(entries):
-        right -= text_size(words, LABEL)
-        page.add(Text(right, y, words, LABEL, INK))
-        page.add(Rect(right - 18, y - 6, 12, 4, ink))
-        right -= 18 + 16

@@ -5,15 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from viz.axes import FAINT, GRID, INK, LABEL, SERIES, SMALL
-from viz.lettering import BOLD, text_size
+from viz.axes import FAINT, GRID, INK, LABEL, SERIES, SMALL, TITLE
+from viz.legends import Key, Sign, legend, ramp
+from viz.lettering import BOLD
 from viz.page import Line, Page, Pixels, Rect, Text
 from viz.scene import Image
 
 Array = NDArray[np.float64]
 
 SERIES_INK = SERIES
-_MARGIN, _TOP = 14, 44
+_MARGIN, _TOP = 16, 62
 _FINE = 7.5
 
 
@@ -22,7 +23,8 @@ def bars(
 ) -> Image:
     """One row per name, one bar per series; values (N,) from 0 up, NaN left out."""
     row, label, wide = 9 * len(series) + 6, 170, 560
-    page = _page(title, list(series), label + wide + 2 * _MARGIN, _TOP + row * len(names) + 28)
+    high = _TOP + row * len(names) + 28
+    page = _page(title, list(series), "bar", label + wide + 2 * _MARGIN, high)
     scale = largest or _round_up(max(float(np.nanmax(values)) for values in series.values()))
     low = _TOP + row * len(names)
     for number in range(6):
@@ -42,7 +44,7 @@ def bars(
 def lines(title: str, x: Array, series: Mapping[str, Array], units: tuple[str, str]) -> Image:
     """Curves (N,) over increasing x > 0, both axes logarithmic; only what is positive is drawn."""
     wide, high, left = 420, 260, 56
-    page = _page(title, list(series), left + wide + 2 * _MARGIN, _TOP + high + 40)
+    page = _page(title, list(series), "line", left + wide + 2 * _MARGIN, _TOP + high + 40)
     seen = np.concatenate([v[np.isfinite(v) & (v > 0)] for v in series.values()])
     if not len(seen):
         return page.image()
@@ -70,17 +72,28 @@ def lines(title: str, x: Array, series: Mapping[str, Array], units: tuple[str, s
     return page.image()
 
 
-def matrices(title: str, names: Sequence[str], shown: Mapping[str, Array], cell: int = 9) -> Image:
-    """Matrices (N, N) of values from −1 (blue) over 0 (white) to 1 (red), side by side."""
+def matrices(
+    title: str,
+    names: Sequence[str],
+    shown: Mapping[str, Array],
+    cell: int = 9,
+    ends: tuple[str, str] | None = None,
+) -> Image:
+    """Matrices (N, N) of values from −1 (blue) over 0 (white) to 1 (red), side by side.
+
+    ends: what 0 and 1 mean where nothing is below 0.
+    """
     side, label = cell * len(names), 150
-    page = Page(label + (side + 20) * len(shown) + _MARGIN, 60 + side + _MARGIN)
-    page.add(Text(_MARGIN, 20, title, LABEL + 1, INK, weight=BOLD))
+    page = Page(label + (side + 20) * len(shown) + _MARGIN, _TOP + 16 + side + _MARGIN)
+    page.add(Text(_MARGIN, 24, title, TITLE, INK, weight=BOLD))
+    low, high = ends or ("−1", "+1")
+    ramp(page, _diverging(np.linspace(0 if ends else -1, 1, 64)[None]), low, high)
     for i, name in enumerate(names):
-        page.add(Text(label - 6, 55 + (i + 1) * cell, name, _FINE, INK, "end"))
+        page.add(Text(label - 6, _TOP + 11 + (i + 1) * cell, name, _FINE, INK, "end"))
     for k, (name, values) in enumerate(shown.items()):
         left = label + k * (side + 20)
-        page.add(Text(left, 46, name, SMALL, INK))
-        page.add(Pixels(left, 56, side, side, _diverging(values)))
+        page.add(Text(left, _TOP + 2, name, SMALL, INK))
+        page.add(Pixels(left, _TOP + 12, side, side, _diverging(values)))
     return page.image()
 
 
@@ -112,15 +125,12 @@ def _scale(low: float, high: float, first: float, last: float) -> Callable[[floa
     return lambda value: first + (float(value) - low) / (high - low) * (last - first)
 
 
-def _page(title: str, series: Sequence[str], wide: int, high: int) -> Page:
-    """A page with its title and, below it, what the colours are."""
+def _page(title: str, series: Sequence[str], sign: Sign, wide: int, high: int) -> Page:
+    """A page with its title and what the colours are."""
     page = Page(wide, high)
-    page.add(Text(_MARGIN, 18, title, LABEL + 1, INK, weight=BOLD))
-    x = float(_MARGIN)
-    for k, name in enumerate(series):
-        page.add(Rect(x, 29, 12, 4, SERIES_INK[k % len(SERIES_INK)]))
-        page.add(Text(x + 18, 35, name, SMALL, INK))
-        x += 18 + text_size(name, SMALL) + 16
+    page.add(Text(_MARGIN, 24, title, TITLE, INK, weight=BOLD))
+    inks = [SERIES_INK[k % len(SERIES_INK)] for k in range(len(series))]
+    legend(page, [Key(*pair, sign) for pair in zip(series, inks, strict=True)])
     return page
 
 

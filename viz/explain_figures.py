@@ -15,6 +15,7 @@ from capture.head import Head, find_sites
 from capture.muscles import SHAPE_UNITS
 from firmware_host.layout import SensorLayout
 from viz.axes import FAINT, INK, SERIES, SMALL, Axes, title
+from viz.legends import Key, legend, ramp
 from viz.lettering import write
 from viz.offscreen import Prefer, open_renderer
 from viz.page import Line, Page, Pixels, Rect, Text
@@ -26,7 +27,11 @@ Flags = NDArray[np.bool_]
 
 _LEFT, _CELL_WIDE, _CELL_HIGH = 210, 34, 19
 _NAMES_HIGH = 132
-_BAR_KEY = (("attribution", SERIES[0]), ("slots shuffled", FAINT), ("95 % of shuffles", SERIES[5]))
+_BAR_KEYS = (
+    Key("attribution", SERIES[0], "bar"),
+    Key("slots shuffled", FAINT, "bar"),
+    Key("95 % of shuffles", SERIES[5]),
+)
 _RING, _INNER = (255, 255, 255), (24, 30, 38)
 _KEY_HIGH = 0.16  # of a cell: the strip below heads that says what they show
 
@@ -61,7 +66,7 @@ def amounts_page(
     known = [i for i in range(len(ARKIT_NAMES)) if np.isfinite(shares[i]).any()]
     high = _CELL_HIGH * max(len(known), 1)
     top = 58 + _NAMES_HIGH
-    page = Page(_LEFT + _CELL_WIDE * len(slots) + 150, top + high + 24)
+    page = Page(_LEFT + _CELL_WIDE * len(slots) + 30, top + high + 24)
     title(page, *about)
     filled = np.nan_to_num(shares[known]) / max(float(np.nanmax(shares, initial=0.0)), 1e-9)
     if known:
@@ -76,9 +81,9 @@ def amounts_page(
         page.add(Text(_LEFT - 8, y + _CELL_HIGH - 6, words, SMALL, INK, "end"))
         for place in np.flatnonzero(expected[shape]).tolist():
             _frame(page, _LEFT + _CELL_WIDE * place, y)
-    _matrix_key(
-        page, _LEFT + _CELL_WIDE * len(slots) + 24, top, float(np.nanmax(shares, initial=0))
-    )
+    scale = np.rint(255 * _pale_heat(np.linspace(0, 1, 64)[None])).astype(np.uint8)
+    most = f"{100 * float(np.nanmax(shares, initial=0)):.0f} % of the shape's change"
+    ramp(page, scale, "0", most, [Key("by anatomy", INK, "frame")])
     return page
 
 
@@ -94,21 +99,11 @@ def _frame(page: Page, x: float, y: float) -> None:
     page.add(Line(np.array(corners, float), INK, 1.6))
 
 
-def _matrix_key(page: Page, left: float, top: float, most: float) -> None:
-    ramp = np.linspace(1, 0, 40)[:, None]
-    page.add(Pixels(left, top, 14, 110, np.rint(255 * _pale_heat(ramp)).astype(np.uint8)))
-    page.add(Text(left + 20, top + 9, f"{100 * most:.0f} %", SMALL, INK))
-    page.add(Text(left + 20, top + 110, "0 % of the", SMALL, INK))
-    page.add(Text(left + 20, top + 123, "shape's change", SMALL, INK))
-    _frame(page, left, top + 138)
-    page.add(Text(left + _CELL_WIDE + 6, top + 151, "by anatomy", SMALL, INK))
-
-
 def agreement_page(iou: Sequence[Bar], correlation: Sequence[Bar], beneath: str) -> Page:
     """How far attributions agree with anatomy, each beside what shuffled slots would give."""
     row, top, left, wide, gap = 30, 92, 190, 300, 56
     high = row * len(iou)
-    page = Page(left + 2 * wide + gap + 30, top + high + 60)
+    page = Page(left + 2 * wide + gap + 30, top + high + 34)
     title(page, "Agreement with the muscles under the sensors", beneath)
     for number, (words, bars) in enumerate(
         (("IoU, threshold by Otsu", iou), ("normalised correlation", correlation))
@@ -127,11 +122,7 @@ def agreement_page(iou: Sequence[Bar], correlation: Sequence[Bar], beneath: str)
             if number == 0:
                 page.add(Text(left - 10, y + 18, bar.name, SMALL, INK, "end"))
         axes.upright(0.0, FAINT, dashed=False)
-    x = float(left)
-    for text, ink in _BAR_KEY:
-        page.add(Rect(x, top + high + 36, 12, 4, ink))
-        page.add(Text(x + 18, top + high + 42, text, SMALL, INK))
-        x += 130
+    legend(page, _BAR_KEYS)
     return page
 
 

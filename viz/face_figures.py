@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from capture.blendshapes import ARKIT_NAMES, INDEX, OBSERVABLE
 from capture.tracks import Track, resample
 from firmware_host.errors import ConfigError
-from viz.axes import FAINT, INK, SERIES, SMALL, TRUTH, Axes, around, legend, title
+from viz.axes import FAINT, INK, SERIES, SMALL, TRUTH, Axes, around, title
 from viz.film import Stretch
+from viz.legends import Key, legend
 from viz.page import Page, Rect, Text
 
 Array = NDArray[np.float64]
@@ -125,7 +126,7 @@ def curves_page(
     words = f"{captions[0]} and {_listed(captions[1:])}" if len(captions) > 1 else captions[0]
     stated = any(values is not None for values in spreads) and not together
     title(page, words, "bands: where 90 % of the truth should be" if stated else "")
-    legend(page, WIDE - RIGHT, 24, list(zip(captions, inks, strict=True)))
+    legend(page, [Key(*pair) for pair in zip(captions, inks, strict=True)])
     return page
 
 
@@ -179,5 +180,5 @@ def errors_page(errors: Sequence[ShapeErrors], captions: Sequence[str], about: s
         "no shape moves enough to be judged" if not known else f"{len(known)} shapes that move"
     )
     title(page, about, nothing)
-    legend(page, WIDE - RIGHT, 24, list(zip(captions, inks, strict=True)))
+    legend(page, [Key(*pair, "bar") for pair in zip(captions, inks, strict=True)])
     return page

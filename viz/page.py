@@ -15,6 +15,7 @@ from viz.scene import Image
 Array = NDArray[np.float64]
 
 WHITE: Ink = (255, 255, 255)
+DASH = (5.0, 4.0)  # points: on, off
 _SHIFT = 4  # OpenCV draws to a sixteenth of a pixel
 _FONT = "Rubik, Inter, 'Helvetica Neue', Arial, sans-serif"
 
@@ -130,7 +131,7 @@ def _as_svg(mark: Mark) -> str:
             box = f'x="{x:.2f}" y="{y:.2f}" width="{wide:.2f}" height="{high:.2f}"'
             return f'<rect {box} fill="{_hex(ink)}" fill-opacity="{opacity:g}"/>'
         case Line(points, ink, wide, dashed):
-            dash = ' stroke-dasharray="4 3"' if dashed else ""
+            dash = f' stroke-dasharray="{DASH[0]:g} {DASH[1]:g}"' if dashed else ""
             style = f'stroke="{_hex(ink)}" stroke-width="{wide:g}" stroke-linejoin="round"{dash}'
             return f'<polyline points="{_path(points)}" fill="none" {style}/>'
         case Area(points, ink, opacity):
@@ -172,8 +173,8 @@ def _paint(image: Image, mark: Mark, scale: float) -> None:
             rows, columns = _span(y, high, scale), _span(x, wide, scale)
             _blend(image[rows, columns], ink, opacity)
         case Line(points, ink, wide, dashed):
-            for part in _dashes(points) if dashed else [points]:
-                _stroke(image, part * scale, ink, wide * scale)
+            for part in _dashes(points * scale, scale, wide) if dashed else [points * scale]:
+                _stroke(image, part, ink, wide * scale)
         case Area(points, ink, opacity):
             _fill(image, points * scale, ink, opacity)
         case Dots(points, ink, radius, opacity):
@@ -234,8 +235,12 @@ def _spot(image: Image, points: Array, ink: Ink, radius: float, opacity: float) 
         cv2.addWeighted(target, opacity, image, 1 - opacity, 0, image)
 
 
-def _dashes(points: Array, on: float = 4.0, off: float = 3.0) -> list[Array]:
-    """The parts of a line that a dashed one keeps."""
+def _dashes(points: Array, scale: float, wide: float) -> list[Array]:
+    """The parts of a line that a dashed one keeps, in pixels."""
+    # OpenCV's lines have round ends, which make them longer than they are.
+    thick = max(1, round(wide * scale))
+    on = max(DASH[0] * scale - thick, 1.0)
+    off = sum(DASH) * scale - on
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     parts = []

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from viz.lettering import Ink
-from viz.page import Area, Array, Dots, Line, Mark, Page, Pixels, Rect, Text
+from viz.page import DASH, Area, Array, Dots, Line, Mark, Page, Pixels, Rect, Text
 
 # Widths of Helvetica's letters from space to tilde, thousandths of the size (Adobe's metrics).
 _WIDTHS = (
@@ -101,7 +101,7 @@ def _operators(mark: Rect | Line | Area | Dots | Text) -> str:
         case Rect(x, y, wide, high, ink, _):
             return f"{_ink(ink)} rg {x:.2f} {y:.2f} {wide:.2f} {high:.2f} re f"
         case Line(points, ink, wide, dashed):
-            dash = "[4 3] 0 d" if dashed else "[] 0 d"
+            dash = f"[{DASH[0]:g} {DASH[1]:g}] 0 d" if dashed else "[] 0 d"
             return f"{_ink(ink)} RG {wide:g} w 0 J {dash} {_path(points)} S"
         case Area(points, ink, _):
             return f"{_ink(ink)} rg {_path(points)} h f"

@@ -12,6 +12,7 @@ from capture.allan import allan_deviation, noise_figures
 from capture.recording import Recording
 from capture.sync import Alignment, sample_times_s
 from viz.axes import FAINT, GRID, INK, LABEL, SERIES, SMALL, Axes, Limits, title
+from viz.legends import Key, draw_key, ramp
 from viz.page import Line, Page, Pixels, Text
 from viz.painting import heat
 from viz.take_figures import LEFT, QUANTITIES, RIGHT, WIDE
@@ -77,8 +78,9 @@ def spectrogram_page(
         axes.frame()
         page.add(Text(LEFT - 56, top + row / 2 + 4, slot.replace("_", " "), SMALL, INK, "end"))
     words, _ = QUANTITIES[quantity]
-    beneath = f"{words}, windows of {_WINDOW_S:g} s; {_DECIBELS:.0f} dB from white to dark"
-    title(page, f"{recording.take.name}: frequencies", beneath)
+    title(page, f"{recording.take.name}: frequencies", f"{words}, windows of {_WINDOW_S:g} s")
+    scale = _coloured(np.linspace(0, 1, 64)[None])
+    ramp(page, scale, f"−{_DECIBELS:.0f} dB", "the strongest")
     return page
 
 
@@ -134,10 +136,9 @@ def allan_page(recording: Recording, alignment: Alignment, quantity: str, stretc
         ink = SERIES[number % len(SERIES)]
         axes.curve(np.log10(tau), np.log10(deviation), ink, 1.5, number >= len(SERIES))
         figures = noise_figures(tau, deviation)
-        x, y = left + 420 * (number % 2), top + high + 58 + 16 * (number // 2)
+        x, y = left + 420.0 * (number % 2), top + high + 58.0 + 16 * (number // 2)
         said = f"{name.replace('_', ' ')}: {figures.density:.2e} {_UNITS[quantity]}/√Hz"
-        page.add(Line(np.array([[x, y - 4.0], [x + 14, y - 4.0]]), ink, 2.0, number >= len(SERIES)))
-        page.add(Text(x + 20, y, said, SMALL, INK))
+        draw_key(page, x, y, Key(said, ink, "dashed" if number >= len(SERIES) else "line"), SMALL)
     axes.frame()
     return page
 

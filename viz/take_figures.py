@@ -13,7 +13,8 @@ from capture.recording import DeviceTrack, Recording
 from capture.source_clock import SourceClock
 from capture.sync import Alignment, offset_curve, phone_time_ns, sample_times_s
 from firmware_host.samples import Floats
-from viz.axes import FAINT, INK, SERIES, SMALL, TROUBLE, Axes, Limits, around, legend, title
+from viz.axes import FAINT, INK, SERIES, SMALL, TROUBLE, Axes, Limits, around, title
+from viz.legends import Key, Sign, legend
 from viz.page import Page, Text
 
 Array = NDArray[np.float64]
@@ -83,7 +84,8 @@ def traces_page(recording: Recording, alignment: Alignment, quantity: str = "gyr
         _face_row(page, len(names), span, recording, alignment)
     beneath = f"{words} of every slot, {unit}, each row from 0 to {top_value:.3g}"
     title(page, f"{recording.take.name}: what the sensors gave", beneath)
-    legend(page, WIDE - RIGHT, 24, [("heard", SERIES[0]), ("gap", TROUBLE)])
+    phone = [Key("phone", SERIES[2])] if has_face else []
+    legend(page, [Key("heard", SERIES[0]), *phone, Key("gap", TROUBLE, "band")])
     return page
 
 
@@ -179,6 +181,7 @@ def clocks_page(recording: Recording, alignment: Alignment) -> Page:
         axes.x_axis("s" if number == len(sources) - 1 else "")
         axes.y_axis("ms late")
         axes.dots(source.time_s, late_ms, ink, 1.2, 0.35)
+        axes.curve(np.array(span), np.zeros(2), INK, 1.2)
         axes.frame()
         words = (
             f"{source.name}: drift {clock.drift_ppm:+.1f} ppm, late by p50 "
@@ -186,9 +189,10 @@ def clocks_page(recording: Recording, alignment: Alignment) -> Page:
             f"{clock.resets} resets"
         )
         page.add(Text(70, top - 8, words, SMALL + 1, INK))
-    title(
-        page, f"{recording.take.name}: clocks", _none_or(sources, "0 is the floor, the clock's map")
-    )
+    beneath = _none_or(sources, "how much later than its clock's map each message came")
+    title(page, f"{recording.take.name}: clocks", beneath)
+    if sources:
+        legend(page, [*_source_keys(sources, "dots"), Key("the map", INK)])
     return page
 
 
@@ -198,6 +202,10 @@ def _none_or(sources: Sequence[Lateness], words: str) -> str:
 
 def _inks(count: int) -> list[tuple[int, int, int]]:
     return [SERIES[i % len(SERIES)] for i in range(count)]
+
+
+def _source_keys(sources: Sequence[Lateness], sign: Sign) -> list[Key]:
+    return [Key(s.name, ink, sign) for s, ink in zip(sources, _inks(len(sources)), strict=True)]
 
 
 def latency_page(sources: Sequence[Lateness], name: str) -> Page:
@@ -219,16 +227,15 @@ def latency_page(sources: Sequence[Lateness], name: str) -> Page:
         axes.y_axis("messages", 3)
         axes.columns(edges, counts.astype(float), ink, 0.75)
         axes.frame()
-        axes.upright(float(p50), INK)
+        axes.upright(float(p50), INK, dashed=False)
         axes.upright(float(p95), INK)
         page.add(Text(WIDE - RIGHT, top - 8, f"p99 {p99:.2f} ms", SMALL + 1, FAINT, "end"))
         words = f"{source.name}: p50 {p50:.2f} ms, p95 {p95:.2f} ms, {len(late_ms)} messages"
         page.add(Text(70, top - 8, words, SMALL + 1, INK))
-    title(
-        page,
-        f"{name}: how late messages came",
-        _none_or(sources, "dashed: median and 95th percentile"),
-    )
+    title(page, f"{name}: how late messages came", _none_or(sources, ""))
+    if sources:
+        keys = _source_keys(sources, "bar")
+        legend(page, [*keys, Key("median", INK), Key("95th percentile", INK, "dashed")])
     return page
 
 
@@ -256,13 +263,12 @@ def sync_page(recording: Recording, alignment: Alignment) -> Page:
         axes.curve(1e3 * offset_s, height, SERIES[0], 1.6)
         axes.frame()
         _mark_offsets(axes, alignment)
-        entries = [
-            ("agreement", SERIES[0]),
-            ("found", INK),
-            ("in thirds", SERIES[1]),
-            ("by the jaw", SERIES[2]),
-        ]
-        legend(page, WIDE - RIGHT, 24, entries)
+        keys = [Key("agreement", SERIES[0]), Key("found", INK)]
+        if alignment.correlation:
+            keys.append(Key("in thirds", SERIES[1], "dashed"))
+        if alignment.jaw_s is not None:
+            keys.append(Key("by the jaw", SERIES[2], "dashed"))
+        legend(page, keys)
     for number, note in enumerate(notes):
         page.add(Text(left, HEAD + high + 62 + 18 * number, f"· {note}", SMALL + 1, INK))
     return page

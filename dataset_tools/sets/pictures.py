@@ -77,7 +77,8 @@ def together(seen: Sequence[Overview]) -> Image:
     share = np.sum([view.together for view in seen], axis=0) / rows
     # From one in ten thousand rows to all of them: most of the space is rare.
     shown = np.clip(1 + np.log10(np.maximum(share, 1e-9)) / 4, 0, 1)
-    return matrices("shapes that are active together (logarithmic)", ARKIT_NAMES, {"": shown})
+    ends = ("one in 10 000 rows", "all")
+    return matrices("shapes that are active together", ARKIT_NAMES, {"": shown}, ends=ends)
 
 
 def heard_over_time(facts: Sequence[Facts], seen: Sequence[Overview]) -> Image:

@@ -10,7 +10,7 @@ def inked(image, ink):
 
 def test_a_longer_bar_is_longer_and_a_missing_one_is_missing():
     image = bars("t", ["a", "b", "c"], {"s": np.array([1.0, 0.5, np.nan])})
-    below = inked(image, SERIES_INK[0])[44:]
+    below = inked(image, SERIES_INK[0])[62:]
     lengths = sorted(set(below.sum(axis=1).tolist()))
     assert lengths[0] == 0
     assert lengths[-1] == pytest.approx(2 * lengths[1], abs=2)
@@ -20,7 +20,7 @@ def test_a_longer_bar_is_longer_and_a_missing_one_is_missing():
 def test_curves_are_drawn_and_nothing_to_draw_is_no_error():
     x = np.linspace(0.1, 15.0, 80)
     image = lines("t", x, {"falls": 1 / x**2, "flat": np.full(80, 0.1)}, ("Hz", "power"))
-    falls = np.argwhere(inked(image, SERIES_INK[0])[44:])
+    falls = np.argwhere(inked(image, SERIES_INK[0])[62:])
     left, right = falls[falls[:, 1] < 200, 0].mean(), falls[falls[:, 1] > 300, 0].mean()
     assert right > left + 20  # further down
     empty = lines("t", x, {"none": np.full(80, np.nan)}, ("Hz", "power"))
@@ -30,7 +30,7 @@ def test_curves_are_drawn_and_nothing_to_draw_is_no_error():
 def test_a_matrix_is_red_blue_white_or_grey():
     shown = np.array([[1.0, -1.0], [0.0, np.nan]])
     image = matrices("t", ["a", "b"], {"m": shown}, cell=20)
-    cells = [image[56 + 20 * i + 10, 150 + 20 * j + 10].tolist() for i in (0, 1) for j in (0, 1)]
+    cells = [image[74 + 20 * i + 10, 150 + 20 * j + 10].tolist() for i in (0, 1) for j in (0, 1)]
     red, blue, white, grey = cells
     assert red[0] > red[2]
     assert blue[2] > blue[0]

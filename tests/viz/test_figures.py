@@ -89,7 +89,7 @@ def test_every_slot_has_a_row_and_its_gaps(recording):
     words = texts(page)
     assert all(name.replace("_", " ") in words for name in FACE_12.names)
     assert "phone: jawOpen" in words
-    gaps = [mark for mark in marks(page, Rect, TROUBLE) if mark.opacity < 1]
+    gaps = [mark for mark in marks(page, Rect, TROUBLE) if mark.opacity < 1 and mark.high > 10]
     assert len(gaps) == 12  # the silence of one slot, and the missing ticks of all others
     longest = max(gaps, key=lambda mark: mark.wide)
     rest = [mark for mark in gaps if mark is not longest]

@@ -45,7 +45,7 @@ def test_streams_are_as_long_as_they_say_and_hold_the_marks(page):
         streams.append(zlib.decompress(body))
     content, image = streams
     assert rb"(ends \(here\)) Tj" in content
-    assert b"[4 3] 0 d" in content
+    assert b"[5 4] 0 d" in content
     assert image == bytes([255, 0, 0, 0, 0, 0])
 
 

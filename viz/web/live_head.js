@@ -1,6 +1,7 @@
 // A head that morphs on the client's GPU: only 52 weights and a rotation travel, not vertices.
 import { OrbitControls, THREE } from "nicegui-scene";
 
+const OLD_MS = 2000;
 const INKS = { heard: 0x0072b2, low: 0xe69f00, silent: 0xd55e00, unknown: 0x9aa3ad };
 
 function parse(buffer) {
@@ -135,6 +136,7 @@ export default {
         this.canvas.dataset.jaw = face[17].toFixed(3);
         this.isStale = true;
       }
+      this.rest();
       if (!this.isStale) return;
       this.isStale = false;
       this.renderer.render(this.scene, this.camera);
@@ -145,6 +147,7 @@ export default {
       this.isNew = false;
       if (this.measures) this.renderer.getContext().finish();
       const now = performance.timeOrigin + performance.now();
+      if (!this.toldMs) this.toldMs = now;
       this.ages.push(now - this.sentMs);
       if (this.measures) (window.imusicAges ??= []).push(now - this.sentMs);
       if (now - this.toldMs < 500) return;
@@ -154,6 +157,15 @@ export default {
       this.$el.querySelector("span").textContent = `${hertz} Hz${isHere ? ` · ${Math.round(middle)} ms` : ""}`;
       this.ages = [];
       this.toldMs = now;
+    },
+    rest() {
+      // What was measured of faces that came long ago is not true any more.
+      const now = performance.timeOrigin + performance.now();
+      if (this.toldMs && now - this.toldMs > OLD_MS) {
+        this.$el.querySelector("span").textContent = "";
+        this.ages = [];
+        this.toldMs = 0;
+      }
     },
     place(face) {
       const { positions, shapes, sites } = this.data;

@@ -1,5 +1,5 @@
 // The last ten seconds of every slot. Memory is bounded: one ring per page, written over.
-const HZ = 20, SECONDS = 10, KEPT = HZ * SECONDS;
+const HZ = 20, SECONDS = 10, KEPT = HZ * SECONDS, SILENT_MS = 500;
 const INK = "#0072b2", FAINT = "#e3e7eb", WORDS = "#707882", SILENT = "#d55e00";
 const FULL = 3.0; // rad/s at the top of a row: a quick nod; the axis is a square root
 
@@ -15,6 +15,7 @@ export default {
     this.resize = new ResizeObserver(() => { this.isStale = true; });
     this.resize.observe(this.$el);
     this.listen();
+    this.clock = setInterval(() => this.rest(), 1000 / HZ);
     const step = () => {
       if (this.gone) return;
       if (this.isStale) this.draw();
@@ -24,6 +25,7 @@ export default {
   },
   beforeUnmount() {
     this.gone = true;
+    clearInterval(this.clock);
     this.socket?.close();
     this.resize?.disconnect();
   },
@@ -34,15 +36,26 @@ export default {
       this.socket = new WebSocket(place);
       this.socket.binaryType = "arraybuffer";
       this.socket.onmessage = (event) => {
-        this.ring.set(new Float32Array(event.data).subarray(0, this.rows), this.at * this.rows);
-        this.at = (this.at + 1) % KEPT;
+        this.push(new Float32Array(event.data).subarray(0, this.rows));
         this.heard += 1;
-        this.isStale = true;
+        this.heardMs = performance.now();
       };
       this.socket.onclose = () => { if (!this.gone) setTimeout(() => this.listen(), 1000); };
     },
+    push(rates) {
+      this.ring.set(rates, this.at * this.rows);
+      this.at = (this.at + 1) % KEPT;
+      this.isStale = true;
+    },
+    rest() {
+      // Nothing is told while no device is there: time goes on all the same, as a gap.
+      if (this.heard && performance.now() - this.heardMs > SILENT_MS) {
+        this.push(new Float32Array(this.rows).fill(NaN));
+      }
+    },
     draw() {
       this.isStale = false;
+      let silences = 0;
       const sharp = Math.min(window.devicePixelRatio, 2);
       const wide = this.$el.clientWidth, high = this.$el.clientHeight;
       if (!wide || !high) return;
@@ -59,6 +72,7 @@ export default {
         const floor = (slot + 0.86) * row, reach = 0.76 * row;
         const newest = this.ring[((this.at + KEPT - 1) % KEPT) * this.rows + slot];
         const silent = this.heard > 0 && Number.isNaN(newest);
+        silences += silent;
         pen.fillStyle = silent ? SILENT : WORDS;
         pen.fillText(this.slots[slot].replaceAll("_", " "), left - 10, (slot + 0.5) * row);
         pen.strokeStyle = FAINT;
@@ -83,6 +97,7 @@ export default {
       // What tests read: how much was heard, and how much is kept.
       this.canvas.dataset.heard = this.heard;
       this.canvas.dataset.kept = this.ring.length;
+      this.canvas.dataset.silent = silences;
     },
   },
 };

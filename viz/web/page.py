@@ -27,9 +27,24 @@ body { background: #eef1f4; color: #3a424c; font-family: Rubik, Inter, Arial, sa
 .small { font-size: 13px; color: #707882; }
 .remedy { font-size: 14px; color: #d55e00; }
 .name { font-weight: 600; }
+.page { display: flex; gap: 16px; width: 100%; height: 94vh; }
+.part { display: flex; flex-direction: column; gap: 16px; flex: 1 1 0; min-width: 260px; }
+.middle { flex-grow: 1.6; }
+.scrolls { flex: 1 1 0; overflow: auto; }
+.head { flex: 1.7 1 0; min-height: 0; padding: 0; }
+.traces { flex: 1 1 0; min-height: 220px; padding: 12px 10px 10px; }
+.traces { display: flex; flex-direction: column; gap: 8px; }
+.told { padding-left: 12px; }
+.slots { flex: 0.8 1 0; min-width: 220px; overflow: auto; }
+@media (max-width: 800px) {  /* a phone: one below the other, the face first after the time */
+  .page { flex-direction: column; height: auto; }
+  .part, .slots, .scrolls { flex: none; min-width: 0; }
+  .head { flex: none; height: 105vw; max-height: 62vh; }
+  .traces { flex: none; height: 320px; }
+  .first { order: 1; } .middle { order: 2; } .slots { order: 3; }
+}
 """
 
-_TRACES = "flex:1 1 0;min-height:200px;padding:14px 10px 10px"
 _BUTTONS: tuple[tuple[ControlVerb, str], ...] = (
     ("start", "Start"),
     ("stop", "Stop"),
@@ -159,26 +174,22 @@ class Console:
     def _page(self) -> None:
         ui.add_css(_STYLE)
         ui.colors(primary="#0072b2")
-        with ui.row().classes("w-full no-wrap items-stretch").style("gap:16px;height:94vh"):
-            with ui.column().style("flex:1 1 0;min-width:320px;gap:16px"):
-                with ui.element("div").classes("card w-full"):
+        with _part("page"):
+            with _part("part first"):
+                with _part("card"):
                     top = _Top(self._sockets)
-                with ui.element("div").classes("card w-full").style("flex:1;overflow:auto"):
+                with _part("card scrolls"):
                     ui.label("Sources").classes("small")
                     sources = ui.column().classes("w-full").style("gap:14px;margin-top:10px")
-            with ui.column().style("flex:1.6 1 0;min-width:320px;gap:16px"):
-                with ui.element("div").classes("card w-full").style("flex:1.7 1 0;padding:0"):
+            with _part("part middle"):
+                with _part("card head"):
                     head = LiveHead()
                     head.style("height:100%")
                 guided = _Guided(self._sockets)
-                if self._records:
-                    with ui.element("div").classes("card w-full").style(_TRACES):
-                        LiveTraces(self._slots).style("height:100%")
-            with (
-                ui.element("div")
-                .classes("card")
-                .style("flex:0.8 1 0;min-width:220px;overflow:auto")
-            ):
+                with _part("card traces"):
+                    ui.label("How fast sensors turn, last ten seconds").classes("small told")
+                    LiveTraces(self._slots).style("flex:1;min-height:0")
+            with _part("card slots"):
                 ui.label("Slots").classes("small")
                 slots = ui.column().style("gap:6px;margin:10px 0 22px")
                 ui.label("What happened").classes("small")
@@ -191,6 +202,10 @@ class Console:
 
         update()
         ui.timer(REFRESH_S, update)
+
+
+def _part(classes: str) -> Element:
+    return ui.element("div").classes(classes)
 
 
 class _Top:
