@@ -43,6 +43,7 @@ class Subject(
 
 UNTOLD = Subject()
 PUBLICATION = "publication"  # the purpose that lets data be given away
+AUDIO = "audio"  # the purpose that lets a microphone listen
 
 
 class ConsentProblem(NamedTuple):

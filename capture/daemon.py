@@ -33,7 +33,7 @@ from capture.recover import recover
 from capture.signals import signals_set
 from capture.take import Segment, Take, new_take, opening
 from capture.take_opening import consent_of, layout_of, origin_of
-from capture.take_timecode import TakeTimecode
+from capture.take_sounds import TakeSounds
 from capture.take_writer import TakeWriter, new_take_folder
 from firmware_host.clock import NS_PER_S
 from firmware_host.errors import ImusicError, TransportError
@@ -173,7 +173,7 @@ class _Session:
         self._problems: list[Problem] = []
         self._guard, self._sleep = DiskGuard(), SleepWatch()
         self._marks = Marks()
-        self._timecode = TakeTimecode(rig.timecode, self._keep)
+        self._sounds = TakeSounds(rig, self._keep)
         self._warned: set[str] = set()
         self._checked_ns = self._looked_ns = 0
         self.control = Control()
@@ -189,7 +189,7 @@ class _Session:
         """Open, wait, record, end; one of `stops`, by reason, ends it early."""
         self.control.interrupted = False
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(self._timecode)
+            stack.enter_context(self._sounds)
             if self._phone is not None:
                 await stack.enter_async_context(self._phone)
             await stack.enter_async_context(self._links)
@@ -231,7 +231,7 @@ class _Session:
 
     def _take_face(self, face: PhoneFace) -> None:
         self._faces += 1
-        self._timecode.take_face(face)
+        self._sounds.take_face(face)
         self._recorder.heard(PHONE, face.arrival_ns)
         if self.on_face is not None:
             self.on_face(face)
@@ -322,7 +322,7 @@ class _Session:
             return
         if now_ns - self._checked_ns >= CHECK_EVERY_S * NS_PER_S:
             self._checked_ns = now_ns
-            self._problems = self._readiness.problems(now_ns)
+            self._problems = self._readiness.problems(now_ns) + self._sounds.problems(now_ns)
             self._recorder.check([problem.line for problem in self._problems])
 
     def _look_at_disk(self, now_ns: int) -> None:
@@ -343,7 +343,8 @@ class _Session:
 
     def _warnings(self, now_ns: int) -> tuple[str, ...]:
         phone = () if self._phone is None else self._phone.warnings(now_ns)
-        return (*phone, self._guard.warning) if self._guard.warning else phone
+        disk = (self._guard.warning,) if self._guard.warning else ()
+        return (*phone, *self._sounds.warnings(now_ns), *disk)
 
     def _check_phone(self, now_ns: int) -> None:
         """A phone's port that fails ends the take; before the take began, its error is told."""
@@ -453,7 +454,7 @@ class _Session:
             raise self._rescued(disk_error(disk))
         try:
             changes = {"origin": disk.writer.take.origin | told} if told else {}
-            changes |= self._timecode.facts(self._first_block_ns or recorder.began_ns)
+            changes |= self._sounds.facts(self._first_block_ns or recorder.began_ns)
             take = disk.writer.close(**changes, **self._options.closing(self._first_block_ns))
         except OSError as error:
             disk.error = error

@@ -59,7 +59,7 @@ lip_upper_lean_side 10 -32 113.2   lip_lower_full 0 -38.6 116.4   lip_lower_full
 lip_lower_lean 0 -35.2 114.8   lip_lower_lean_side 10 -35 112.8
 lip_upper_corner 18 -31.2 109.4   border_upper 21.8 -31.6 107.4
 lip_lower_corner 18 -37.4 108.4   border_lower 22.2 -38 105.6   sulcus 0 -50 109.6
-sulcus_side 15 -49 107.5   chin_ball 0 -67 110     chin_ball_side 13 -62 107.8
+sulcus_side 15 -49 107.5   crease 0 -55 109.6   chin_ball 0 -67 110     chin_ball_side 13 -62 107.8
 chin_corner 24 -63 99.5
 # under the jaw and neck
 submental 0 -81 91       submental_back 0 -84 72   throat 0 -90 57     neck_front 0 -112 47

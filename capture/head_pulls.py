@@ -5,8 +5,9 @@ One entry per shape: its name, the reach of its pulls in mm, then named points (
 left side only are listed; the right ones are their mirror images. Points of a shape without sides
 stand for both halves. The displacements are measurements on ICT-FaceKit (MIT, (c) USC Institute
 for Creative Technologies) at those points, rounded to 0.1 mm; right-hand points of 0 hold that
-side still, as there. Ours are those of tongueOut, which that head lacks. What is not listed (gaze,
-blinks, wide eyes) is a rotation and stands in `head_lids` and `head_parts`.
+side still, as there. Ours are those of tongueOut, which that head lacks. How lids and eyeballs turn
+stands in `head_lids` and `head_parts`; of gaze and blinks, here is what they pull along below the
+eye, where a sensor feels it.
 
 LIP_PULLS come on top, and are ours: moved as measured, one lip passes 3 mm deep through the other
 in both shrugs and in mouthRollUpper. With them lips slide past; they do not reach the chin.
@@ -103,10 +104,12 @@ mouthPucker @60
   slit_upper 0 -0.3 6.9  nose_tip 0 -1.2 -1.2  slit_lower 0 0.2 9  menton 0 0.7 1.1
   jowl_back -3.2 2.5 3.6  lip_bottom 0 -1.9 6.3  chin_ball 0 1.1 0.9  chin_corner -0.9 2.2 2.3
   lip_upper_side -2.1 2.5 9.1  lip_corner_up -3.7 2 7.7  slit_upper_side -2.5 -0.9 8.5
-mouthRollLower @60
-  slit_lower 0 3.8 -12.8  sulcus 0 8.6 2.5  slit_upper 0 0 0  menton 0 -0.3 0.4  subnasale 0 0 0
-  chin_ball 0 1.1 0.6  sulcus_side -0.3 6.8 1.9  slit_corner 0.5 -1 -2.5  lip_corner_up 0 0.1 -0.4
+mouthRollLower @28
+  slit_lower 0 3.8 -12.8  sulcus 0 8.6 2.7  slit_upper 0 0 0  menton 0 -0.3 0.4  subnasale 0 0 0
+  chin_ball 0 0.7 0.3  sulcus_side -0.1 6.3 2.4  slit_corner 0.5 -1 -2.5  lip_corner_up 0 0.1 -0.4
   chin_corner -0.2 0.7 1.3  slit_lower_side -0.7 1.9 -10.3  slit_upper_side 0 0.1 -0.1
+  crease 0 7.3 4.9  mentalis 0 4 3.5  chin_ball_side -0.1 2.1 2  jowl 0.1 1.1 1.3
+  mid_cheek 0 0 0  nasolabial 0 0 0  buccinator 0.2 0.9 0.1  under_eye 0 0 0  cheek 0 0 0
   nose_ridge 0 0 0  nasion 0 0 0
 mouthRollUpper @60
   slit_upper 0 1.8 -11.1  philtrum 0 -5.5 -2  slit_lower 0 -0.1 -0.1  nose_tip 0 0 -0.2
@@ -147,10 +150,24 @@ noseSneerLeft @60
   lip_upper_side 0.6 8.9 0  slit_lower_side -0.1 1.1 0.4  philtrum 0 3.1 -0.4  mentalis 0 0.3 0.1
   jaw_angle -0.7 1.4 1.5  buccinator -1.8 5.8 2
   -nasolabial 0 0 0  -lip_upper_side 0 0 0
-eyeLookDownLeft @17
-  lid_lower_inner 0.2 -1.7 -0.9  lid_lower_outer -0.3 -2 -0.9
-eyeLookUpLeft @17
-  lid_lower_inner -0.1 1.3 0.3  lid_lower_outer 0.3 1.5 0.3
+eyeBlinkLeft @16
+  orbit_low -2.1 0.4 0  tear_trough -0.6 0.2 0  orbit_low_outer 0 -0.1 0  under_eye 0 0 0
+  cheek_front 0 0 0  zygoma 0 0 0  lid_lower_inner 0 0 0  lid_lower_outer 0 0 0  canthus_outer 0 0 0
+  canthus_inner 0 0 0
+eyeLookDownLeft @30
+  lid_lower_inner 0.2 -1.7 -0.9  lid_lower_outer -0.3 -2 -0.9  orbit_low 0 -0.6 -1.1
+  tear_trough 0.1 -0.3 -0.5  orbit_low_outer -0.1 -0.4 -0.7  under_eye 0 -0.1 -0.2
+  cheek_front 0 0 0  zygoma 0 0 0
+eyeLookInLeft @30
+  orbit_low -1.3 0.1 0.1  tear_trough -0.8 0 -0.6  orbit_low_outer -0.6 0 0.7  under_eye -0.4 0 0
+  cheek_front 0 0 0  zygoma 0 0 0
+eyeLookOutLeft @30
+  orbit_low 1.2 0.1 -0.1  tear_trough 0.9 0.1 0.6  orbit_low_outer 0.5 0 -0.8  under_eye 0.3 0 0
+  cheek_front 0 0 0  zygoma 0 0 0
+eyeLookUpLeft @30
+  lid_lower_inner -0.1 1.3 0.3  lid_lower_outer 0.3 1.5 0.3  orbit_low 0.1 0.8 0.4
+  tear_trough 0 0.4 0.1  orbit_low_outer 0.1 0.6 0.2  under_eye 0 0.3 0
+  cheek_front 0 0 0  zygoma 0 0 0
 tongueOut @26
   slit_lower 0 -4 1.5  slit_lower_side 0 -3 1  lip_bottom 0 -3 1.2  slit_upper 0 1 0.6
   mentalis 0 0 0  slit_corner 0 -0.5 0

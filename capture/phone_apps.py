@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from capture import facecap, ifacialmocap, livelink, vtube_studio
+from capture import facecap, ifacialmocap, livelink, mediapipe_faces, vtube_studio
 from capture.phone_faces import Malformed, PhoneFace, unmirrored
 from firmware_host.phone_rig import PhoneConfig
 
@@ -83,6 +83,12 @@ APPS: dict[str, PhoneApp] = {
         phone_port=vtube_studio.PHONE_PORT,
         request=lambda config: vtube_studio.request(config.listen_port),
         asks_on=True,
+    ),
+    "mediapipe": PhoneApp(
+        "the webcam",
+        "run `imusic webcam --model face_landmarker.task` in another window",
+        tells_time=True,
+        decode=mediapipe_faces.decode,
     ),
 }
 

@@ -34,6 +34,7 @@ from capture.guided import performed, script_from_dict, segments_of
 from capture.operating import rated
 from capture.provenance import file_sha256
 from capture.rebuild import rebuilt_take
+from capture.sound_file import SOUND, mend_sound, sound_facts
 from capture.take import (
     DATA_FILE,
     PLOT_FILE,
@@ -99,6 +100,9 @@ class _Tally:
     lost_ns: list[tuple[int, int | None]] = field(default_factory=list)
     markers: list[tuple[int, str]] = field(default_factory=list)
     first_sample_ns: int | None = None
+    sound: list[tuple[int, int]] = field(default_factory=list)
+    sound_lost: int = 0
+    sound_hz: int = 0
 
     def add(self, topic: str, time_ns: int) -> None:
         self.counts[topic] += 1
@@ -126,6 +130,9 @@ class _Tally:
         elif topic == HEALTH:
             facts = msgspec.json.decode(record.payload, type=dict[str, Any])
             count_health(self.kept, facts, len(self.devices) > 1)
+            if facts["kind"] == SOUND:
+                self.sound.append((facts["sample"], record.log_time_ns))
+                self.sound_lost, self.sound_hz = self.sound_lost + facts["lost"], facts["rate_hz"]
         elif topic == MARKERS:
             label = msgspec.json.decode(record.payload, type=dict[str, str])["label"]
             self.markers.append((record.log_time_ns, label))
@@ -134,6 +141,10 @@ class _Tally:
     def samples(self) -> int:
         """Samples of all devices."""
         return sum(self.counts[samples_topic(device)] for device in self.devices)
+
+    def sound_facts(self) -> dict[str, Any]:
+        """`audio` of the take."""
+        return sound_facts(self.sound, self.first_sample_ns, self.sound_hz, self.sound_lost)
 
     def _add(self, what: str, number: int, device: str) -> None:
         add(self.kept, what, number, device, len(self.devices) > 1)
@@ -252,12 +263,14 @@ def _settle(folder: Path, take: Take, tally: _Tally) -> RecoveryReport:
 
 def _mark(folder: Path, take: Take, tally: _Tally) -> None:
     """Say in `take.toml` what is there now; what the writer once counted may be lost."""
+    mend_sound(folder)
     rating, notes = rated(label for _, label in tally.markers)
     changes: dict[str, Any] = {
         "rating": take.rating or rating,
         "notes": take.notes or notes,
         "state": "recovered",
         "counts": dict(tally.kept),
+        "audio": tally.sound_facts(),
         "segments": take.segments,
         "files": {DATA_FILE: file_sha256(folder / DATA_FILE)} | other_files(folder),
     }

@@ -17,6 +17,7 @@ from capture.channels import CONSENT, HEALTH, PHONE_RAW, open_channels, raw_topi
 from capture.consent import PUBLICATION, may_publish
 from capture.provenance import file_sha256
 from capture.recover import Outcome, recover
+from capture.sound_file import SOUND
 from capture.take import DATA_FILE, Take, read_take, write_take
 from capture.take_folders import CHUNK_BYTES, whole_folder
 from firmware_host import mcap_chunks
@@ -26,7 +27,7 @@ from firmware_host.transports.replay import mapped
 # Facts of health events whose text is one of a few words of ours.
 _HARMLESS = {"kind", "device", "source", "what", "sensor", "slots", "state"}
 # Kinds whose text is our own, or that are left out because it is not.
-_LEFT_OUT = {"stranger", "notice", "refused", "answer", "settings_changed", CONSENT}
+_LEFT_OUT = {"stranger", "notice", "refused", "answer", "settings_changed", CONSENT, SOUND}
 _ORIGIN = (
     "kind", "allow_missing", "unserved", "truth", "clock", "one_clock", "placement", "language",
     "sideways_swapped", "performance", "seed", "script", "source_sha256", "rebuilt",
@@ -73,6 +74,7 @@ def _cleaned(take: Take, name: str) -> Take:
         created_utc=take.created_utc[:4],  # the year: days are told by diaries
         origin={key: take.origin[key] for key in _ORIGIN if key in take.origin} | {GONE: True},
         rig={"phone": kept} if kept else {},
+        audio={},  # a voice names who speaks: the file is not copied
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from capture import facecap, ifacialmocap, livelink, vtube_studio
+from capture import facecap, ifacialmocap, livelink, mediapipe_faces, vtube_studio
 from capture.livelink import LiveLinkPacket
 from capture.phone_apps import APPS
 from capture.phone_faces import PhoneFace
@@ -90,6 +90,8 @@ class SimulatedPhone:
             return facecap.encode(face)
         if self.app == "vtube-studio":
             return [vtube_studio.encode(face)]
+        if self.app == "mediapipe":
+            return [mediapipe_faces.encode_face(face)]
         return [ifacialmocap.encode(face, _DIALECTS[self.app])]
 
     def _receive(self, data: bytes, sender: Address) -> None:

@@ -1,8 +1,8 @@
-"""A sound input that carries LTC: a card's line, or a WAV file that plays in real time.
+"""Sound inputs: a card's line, or a WAV file that plays in real time; and LTC heard on one.
 
-Sound is decoded in the thread that brings it; frames are handed to the event loop with the host's
-monotonic time at which they began. What a card's own delay is, nobody tells exactly: the driver's
-word for it is taken, good to some milliseconds.
+Sound is taken in the thread that brings it, with the host's monotonic time at which it was at the
+input. What a card's own delay is, nobody tells exactly: the driver's word for it is taken, good to
+some milliseconds.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capture.ltc import LtcDecoder, LtcFrame
 from firmware_host.clock import NS_PER_S
@@ -24,98 +25,103 @@ FILE = "file:"
 RATE_HZ = 48_000
 _BLOCK_S = 0.02
 
+Sound = NDArray[Any]  # (N,) from −1 to 1
 OnFrame = Callable[[LtcFrame, int], None]
+OnSound = Callable[[Sound, int, bool], None]
 
 
-def _wav(path: Path) -> tuple[Any, int]:
+def _wav(path: Path, key: str) -> tuple[Sound, int]:
     """(N,) samples of the first channel, from −1 to 1, and their rate. Raises ConfigError."""
     try:
         with wave.open(str(path), "rb") as file:
             rate, width, channels = file.getframerate(), file.getsampwidth(), file.getnchannels()
             raw = file.readframes(file.getnframes())
     except (OSError, EOFError, wave.Error) as error:
-        raise ConfigError(f"timecode.sound: {path}: {error}", "expected a WAV file") from error
+        raise ConfigError(f"{key}: {path}: {error}", "expected a WAV file") from error
     if width == 1:
         return np.frombuffer(raw, np.uint8)[::channels].astype(np.float64) / 128.0 - 1.0, rate
     if width == 2:
         return np.frombuffer(raw, "<i2")[::channels].astype(np.float64) / 32768.0, rate
-    raise ConfigError(f"timecode.sound: {path}: expected 8 or 16 bit, got {8 * width}")
+    raise ConfigError(f"{key}: {path}: expected 8 or 16 bit, got {8 * width}")
 
 
-class SoundLine(Closing):
-    """Listens until it is closed. To be made in the event loop, where `on_frame` is called.
+class SoundInput(Closing):
+    """Listens from `start` until it is closed.
 
     Args:
         name: of an input, as `python -m sounddevice` lists them; "default"; or file:NAME.wav.
-        on_frame: a frame, and when it began.
+        key: where the rig names it, for messages.
 
     Raises:
         EnvironmentMissing: sounddevice is not installed, or finds no sound system.
         TransportError: no such input. ConfigError: no such file, or no WAV.
     """
 
-    def __init__(self, name: str, on_frame: OnFrame) -> None:
-        self._loop, self._on_frame = asyncio.get_running_loop(), on_frame
+    def __init__(self, name: str, key: str) -> None:
+        self._key = key
+        self.rate_hz = RATE_HZ
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
         self._stream: Any = None
+        self._sound: Sound | None = None
+        self._heard: OnSound | None = None
         if name.startswith(FILE):
-            self._play(Path(name.removeprefix(FILE)))
+            self._sound, self.rate_hz = _wav(Path(name.removeprefix(FILE)), key)
         else:
-            self._listen(name)
+            self._stream = self._opened(name)
 
-    def _play(self, path: Path) -> None:
-        samples, rate = _wav(path)
-        self._thread = threading.Thread(
-            target=self._feed_file, args=(samples, rate), name="timecode", daemon=True
-        )
+    def start(self, heard: OnSound) -> None:
+        """Begin. `heard`, called in a thread of ours: sound, when its first sample was at the
+        input, and whether the driver lost some before it."""
+        self._heard = heard
+        if self._stream is not None:
+            self._stream.start()
+            return
+        self._thread = threading.Thread(target=self._play, name=self._key, daemon=True)
         self._thread.start()
 
-    def _feed_file(self, samples: Any, rate: int) -> None:
-        decoder, block = LtcDecoder(rate), max(1, round(_BLOCK_S * rate))
+    def _play(self) -> None:
+        assert self._sound is not None
+        assert self._heard is not None
+        sound, rate = self._sound, self.rate_hz
+        block = max(1, round(_BLOCK_S * rate))
         begun_ns = time.monotonic_ns()
-        for start in range(0, len(samples), block):
+        for start in range(0, len(sound), block):
             due_ns = begun_ns + (start + block) * NS_PER_S // rate
             if self._is_over.wait(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S)):
                 return
-            for frame in decoder.feed(samples[start : start + block]):
-                self._tell(frame, begun_ns + round(frame.at * NS_PER_S / rate))
+            self._heard(sound[start : start + block], begun_ns + start * NS_PER_S // rate, False)
 
-    def _listen(self, name: str) -> None:
+    def _opened(self, name: str) -> Any:
         try:
             import sounddevice
         except (ImportError, OSError) as error:  # OSError: without its PortAudio
             raise EnvironmentMissing(
-                f"timecode.sound needs sounddevice and PortAudio: {error}",
+                f"{self._key} needs sounddevice and PortAudio: {error}",
                 "pip install 'imusic[audio]'",
             ) from error
-        decoder, fed = LtcDecoder(RATE_HZ), 0
 
-        def heard(block: Any, count: int, times: Any, _: Any) -> None:
-            nonlocal fed
-            # When its first sample was at the input, on our clock.
-            first_ns = time.monotonic_ns() - round(
-                (times.currentTime - times.inputBufferAdcTime) * NS_PER_S
-            )
-            for frame in decoder.feed(block[:, 0]):
-                self._tell(frame, first_ns + round((frame.at - fed) * NS_PER_S / RATE_HZ))
-            fed += count
+        def heard(block: Any, _: int, times: Any, status: Any) -> None:
+            waited_s = times.currentTime - times.inputBufferAdcTime
+            first_ns = time.monotonic_ns() - round(waited_s * NS_PER_S)
+            assert self._heard is not None
+            self._heard(block[:, 0].copy(), first_ns, bool(status.input_overflow))
 
         device = None if name == "default" else name
         try:
-            self._stream = sounddevice.InputStream(
+            return sounddevice.InputStream(
                 samplerate=RATE_HZ, channels=1, device=device, dtype="float32", callback=heard
             )
-            self._stream.start()
         except (ValueError, sounddevice.PortAudioError) as error:
             raise TransportError(
-                f"cannot listen for timecode at {name!r}: {error}",
-                "`python -m sounddevice` lists the inputs; write one as timecode.sound",
+                f"cannot listen at {name!r}: {error}",
+                f"`python -m sounddevice` lists the inputs; write one as {self._key}",
             ) from error
 
-    def _tell(self, frame: LtcFrame, host_ns: int) -> None:
-        if not self._is_over.is_set() and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._on_frame, frame, host_ns)
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed."""
+        return self._is_over.is_set()
 
     def close(self) -> None:
         """Listen no more."""
@@ -124,3 +130,33 @@ class SoundLine(Closing):
             self._thread.join()
         if self._stream is not None:
             self._stream.close()
+
+
+class SoundLine(Closing):
+    """Hears LTC. To be made in the event loop, where `on_frame` is called.
+
+    Args:
+        name: as of `SoundInput`.
+        on_frame: a frame, and when it began: host monotonic ns.
+
+    Raises:
+        EnvironmentMissing, TransportError, ConfigError: as `SoundInput`.
+    """
+
+    def __init__(self, name: str, on_frame: OnFrame) -> None:
+        self._loop, self._on_frame = asyncio.get_running_loop(), on_frame
+        self._input = SoundInput(name, "timecode.sound")
+        self._decoder, self._fed = LtcDecoder(self._input.rate_hz), 0
+        self._input.start(self._hear)
+
+    def _hear(self, sound: Sound, first_ns: int, _: bool) -> None:
+        rate_hz = self._input.rate_hz
+        for frame in self._decoder.feed(sound):
+            host_ns = first_ns + round((frame.at - self._fed) * NS_PER_S / rate_hz)
+            if not self._input.is_over and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._on_frame, frame, host_ns)
+        self._fed += len(sound)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._input.close()

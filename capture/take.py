@@ -23,7 +23,8 @@ TAKE_FILE = "take.toml"
 DATA_FILE = "data.mcap"
 SYNC_FILE, PLOT_FILE = "sync.json", "sync.svg"
 PHONE_CSV = "livelink.csv"  # what the phone recorded itself
-KEPT_FILES = (PHONE_CSV,)
+AUDIO_FILE = "audio.wav"  # what a microphone heard
+KEPT_FILES = (PHONE_CSV, AUDIO_FILE)
 
 SCHEMA_VERSION = 2  # 1: one hub, no `devices`
 
@@ -58,7 +59,8 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     guide: the script that the wearer was shown (`capture.guided`); markers say when. consent: what
     the subject agreed to when it was recorded, or was told since; empty where nobody told. files:
     SHA-256 of each file of the take that is never written to again. timecode: where
-    it lies on the timecode of the set (`capture.timecode.Jam`). rating: "good", "no good",
+    it lies on the timecode of the set (`capture.timecode.Jam`). audio: where its sound lies
+    (`capture.sound_file.sound_facts`), empty where none was recorded. rating: "good", "no good",
     "circle" or "", notes: as the operator said, during the take or later.
     """
 
@@ -82,6 +84,7 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rating: str = ""
     notes: tuple[str, ...] = ()
     timecode: dict[str, Any] = {}
+    audio: dict[str, Any] = {}
 
     @property
     def sources(self) -> tuple[TakeDevice, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from capture.consent import UNTOLD, Subject, consent_problem, read_subjects
+from capture.consent import AUDIO, UNTOLD, Subject, consent_problem, read_subjects
 from capture.take import TakeDevice
 from firmware_host.errors import ConfigError
 from firmware_host.layout import SensorLayout, select
@@ -17,10 +17,11 @@ def consent_of(rig: Rig, today: dt.date) -> Subject:
     """What the subject of the session agreed to; empty where the rig names no file.
 
     Raises:
-        ConfigError: the file says nothing of them, or they may not be recorded today.
+        ConfigError: the file says nothing of them, or they or their voice may not be recorded.
     """
     session = rig.session
     if not session.consents:
+        _require_audio(rig, UNTOLD)
         return UNTOLD
     told = read_subjects(Path(session.consents)).get(session.subject)
     problem = consent_problem(told, today)
@@ -30,7 +31,17 @@ def consent_of(rig: Rig, today: dt.date) -> Subject:
             f"{session.consents}: {session.subject} is not to be recorded: {why}",
             f"ask them, then write it under [subjects.{session.subject}]",
         )
+    _require_audio(rig, told)
     return told
+
+
+def _require_audio(rig: Rig, told: Subject) -> None:
+    if rig.audio is not None and AUDIO not in told.consent:
+        raise ConfigError(
+            f'[audio]: {rig.session.subject} did not agree to "{AUDIO}": a voice names who speaks',
+            f'leave [audio] out, or ask them and write "{AUDIO}" into consent of the file that '
+            "session.consents names",
+        )
 
 
 def origin_of(rig: Rig, allowed: Sequence[str], slate: str, number: int) -> dict[str, Any]:

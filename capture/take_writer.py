@@ -4,6 +4,7 @@ The writer closes a chunk every FLUSH_S and has it on the disk every SYNC_S: a k
 less than 0.3 s, a power cut less than a second.
 """
 
+import contextlib
 import hashlib
 import os
 from collections import Counter
@@ -32,6 +33,7 @@ from capture.channels import (
 from capture.counting import add, count_health
 from capture.operating import rated
 from capture.phone_faces import Malformed, PhoneFace
+from capture.sound_file import SOUND, SoundFile
 from capture.take import DATA_FILE, Take, other_files, write_take
 from firmware_host.clock import NS_PER_S
 from firmware_host.link_events import (
@@ -171,6 +173,8 @@ class TakeWriter:
         self._blocks = [0] * len(self._devices)
         self._told_no_clock: set[int] = set()
         self._labels: list[str] = []
+        self._sound: SoundFile | None = None
+        self._first_block_ns: int | None = None
 
     @property
     def take(self) -> Take:
@@ -223,6 +227,8 @@ class TakeWriter:
         source = self._devices[device]
         if not len(tick_us):
             return
+        if self._first_block_ns is None:
+            self._first_block_ns = int(arrival_ns[0])
         rows = schemas.samples_message(source.slots, source.name).rows(len(tick_us))
         counters, readings = schemas.samples_columns(source.slots)
         counters.put(rows, np.stack([tick_us, sequence], axis=1))
@@ -317,6 +323,13 @@ class TakeWriter:
         self._labels.append(label)
         self._add(MARKERS, time_ns, msgspec.json.encode({"label": label}))
 
+    def sound(self, pcm: bytes, first_ns: int, rate_hz: int, lost: bool = False) -> None:
+        """Keep what a microphone heard, 16 bit, beside the data; see `SoundFile.write`."""
+        if self._sound is None:
+            self._sound = SoundFile(self.folder, rate_hz)
+        if (told := self._sound.write(pcm, first_ns, lost)) is not None:
+            self.health(SOUND, first_ns, **told)
+
     def service(self, now_ns: int) -> None:
         """Call often: closes the chunk under way and syncs the disk when it is time."""
         if now_ns - self._flushed_ns >= FLUSH_S * NS_PER_S:
@@ -325,6 +338,8 @@ class TakeWriter:
         if now_ns - self._synced_ns >= SYNC_S * NS_PER_S:
             self._synced_ns = now_ns
             os.fsync(self._file.fileno())
+            if self._sound is not None:
+                self._sound.sync()
 
     def close(self, **changes: Any) -> Take:
         """Finish the file, then say in `take.toml` that it is complete. Returns what that says.
@@ -335,9 +350,11 @@ class TakeWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+        audio = {} if self._sound is None else self._sound.close(self._first_block_ns)
         files = {DATA_FILE: self._file.hexdigest()} | other_files(self.folder)
         rating, notes = rated(self._labels)
         known = {"rating": rating, "notes": notes, "files": files, "counts": dict(self.counts)}
+        known["audio"] = audio
         changes = {"state": "complete"} | known | changes
         take = msgspec.structs.replace(self._take, **changes)
         write_take(take, self.folder)
@@ -348,10 +365,10 @@ class TakeWriter:
 
         What was not written by then, the disk may refuse again: `recover` tells what is missing.
         """
-        try:
-            self._file.close()
-        except OSError:
-            return
+        for file in (self._file.close, None if self._sound is None else self._sound.abandon):
+            with contextlib.suppress(OSError):
+                if file is not None:
+                    file()
 
     def _add(self, topic: str, log_time: int, payload: bytes, sequence: int = 0) -> None:
         self._writer.add_message(self._channels[topic], log_time, payload, log_time, sequence)

@@ -4,14 +4,17 @@ from typing import Literal
 
 import msgspec
 
-PhoneAppName = Literal["livelink", "ifacialmocap", "facemotion3d", "facecap", "vtube-studio"]
-# Where each app sends to unless it is told otherwise, by its maker's documents.
+PhoneAppName = Literal[
+    "livelink", "ifacialmocap", "facemotion3d", "facecap", "vtube-studio", "mediapipe"
+]
+# Where each app sends to unless it is told otherwise, by its maker's documents; mediapipe is ours.
 PHONE_PORTS: dict[str, int] = {
     "livelink": 11111,
     "ifacialmocap": 49983,
     "facemotion3d": 49993,
     "facecap": 8080,
     "vtube-studio": 11125,
+    "mediapipe": 11126,
 }
 PHONE_TCP_PORT = 49986
 
@@ -33,7 +36,7 @@ class PhoneRemoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class PhoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A phone that sends faces to this host (docs/phones.md).
+    """A phone, or `imusic webcam`, that sends faces to this host (docs/phones.md).
 
     port: where it sends to; None takes what is usual for the app, 0 a free one. address: the
     phone's, `HOST` or `HOST:PORT`: asked for faces where the app wants to be asked, and then the

@@ -216,6 +216,12 @@ class TimecodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     sound: str = "default"
 
 
+class AudioConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where people are heard, recorded only with their consent to "audio"; as `TimecodeConfig`."""
+
+    sound: str = "default"
+
+
 class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything `rig.toml` says: either `hub` or `devices`.
 
@@ -231,6 +237,7 @@ class Rig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     publish: PublishConfig = PublishConfig()
     control: ControlConfig = ControlConfig()
     timecode: TimecodeConfig | None = None
+    audio: AudioConfig | None = None
     sinks: tuple[dict[str, Any], ...] = ()  # read by capture.sinks.config
 
     def __post_init__(self) -> None:

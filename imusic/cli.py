@@ -52,6 +52,7 @@ VERBS: dict[str, Verb] = {
     "record": Verb("capture.cli", "Record", "Record every source of a rig into a new take."),
     "serve": Verb("capture.serve_cli", "Record", "Record take after take, controlled by ctl."),
     "ctl": Verb("capture.serve_cli", "Record", "Ask or tell a recorder that serves."),
+    "webcam": Verb("capture.webcam_cli", "Record", "Send the face that a webcam sees."),
     "guide": Verb("viz.guide_cli", "Record", "Guide a performer step by step, and record it."),
     "recover": Verb("capture.cli", "Record", "Save what a cut-off take still holds."),
     "verify": Verb("capture.keeping_cli", "Record", "Tell whether takes are as they ended."),

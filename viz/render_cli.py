@@ -52,7 +52,10 @@ Sheet = Annotated[
     ),
 ]
 Audio = Annotated[
-    Path | None, typer.Option(help="A WAV that begins with the input: into or beside a video.")
+    Path | None,
+    typer.Option(
+        help="A WAV that begins with the input, or TAKE/audio.wav: into or beside a video."
+    ),
 ]
 Fps = Annotated[float, typer.Option(min=1, max=120, help="Frames per second.")]
 Start = Annotated[float | None, typer.Option(help="Begin at this second of the input.")]
@@ -109,7 +112,7 @@ def render(
     _draw(staged(tracks), captions, out, stretch, look, at, sheet)
     typer.echo(out)
     if audio is not None:
-        _add_audio(audio, out, stretch, fps)
+        _add_audio(audio, out, stretch, fps, _begins_s(audio, source))
 
 
 def _check_tint(tint: str | None, inputs: int) -> None:
@@ -156,11 +159,20 @@ def _check_audio(audio: Path | None, out: Path, force: bool) -> None:
     check_out(wav, (".wav",), force)
 
 
-def _add_audio(audio: Path, out: Path, stretch: "Stretch", fps: float) -> None:
+def _begins_s(audio: Path, source: Path) -> float:
+    """When a sound begins on the clock of the input; that of a take says so."""
+    from capture.take import AUDIO_FILE, read_take
+
+    if audio.resolve() != (source / AUDIO_FILE).resolve():
+        return 0.0
+    return float(read_take(source).audio.get("start_s", 0.0))
+
+
+def _add_audio(audio: Path, out: Path, stretch: "Stretch", fps: float, begins_s: float) -> None:
     from viz.sound import add_sound, cut_wav, wav_beside
 
     wav = wav_beside(out)
-    cut_wav(audio, wav, stretch.start_s, len(stretch.times(fps)) / fps)
+    cut_wav(audio, wav, stretch.start_s - begins_s, len(stretch.times(fps)) / fps)
     if trouble := add_sound(out, wav):
         typer.echo(wav)
         typer.echo(f"imusic: {trouble}", err=True)

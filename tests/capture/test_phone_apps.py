@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture import facecap, ifacialmocap, livelink, osc, vtube_studio
+from capture import facecap, ifacialmocap, livelink, mediapipe_faces, osc, vtube_studio
 from capture.blendshapes import ARKIT_NAMES, INDEX
 from capture.ifacialmocap import FACEMOTION3D, IFACIALMOCAP
 from capture.phone_apps import APPS, MAX_STREAM_BYTES, StreamDecoder, decoder
@@ -85,6 +85,8 @@ def encoded(app: str, shown: PhoneFace) -> list[bytes]:
         return facecap.encode(shown)
     if app == "vtube-studio":
         return [vtube_studio.encode(shown)]
+    if app == "mediapipe":
+        return [mediapipe_faces.encode_face(shown)]
     if app == "livelink":
         packet = livelink.packet_at(7.0, shown.weights, shown.head_yaw_pitch_roll)
         return [livelink.encode(packet)]
@@ -186,13 +188,15 @@ def test_what_an_app_sends_is_read_back(app, weights, turn):
     coarse = app in ("ifacialmocap", "facemotion3d")
     assert got.weights == pytest.approx(weights, abs=0.0051 if coarse else 1e-6)
     assert got.head_yaw_pitch_roll == pytest.approx(turn[0], abs=1e-4)
-    if app != "livelink":
+    if app == "mediapipe":
+        assert got.eyes_yaw_pitch_roll is None  # it has none
+    elif app != "livelink":
         shown = turn[1:] * ([1, 1, 0] if app == "facecap" else 1)  # it sends no roll of the eyes
         assert got.eyes_yaw_pitch_roll == pytest.approx(shown, abs=1e-4)
     assert (got.device_ns is not None) == APPS[app].tells_time
 
 
-@pytest.mark.parametrize("app", ["livelink", "ifacialmocap", "vtube-studio"])
+@pytest.mark.parametrize("app", ["livelink", "ifacialmocap", "vtube-studio", "mediapipe"])
 def test_a_lost_face_is_no_face_and_never_a_neutral_one(app):
     got = one(app, encoded(app, face(None, head_yaw_pitch_roll=None, eyes_yaw_pitch_roll=None)))
     assert not got.tracked
@@ -237,6 +241,7 @@ PIECES = st.lists(
     st.sampled_from(
         [b"|", b"#", b"-", b"&", b",", b"=head", b"jawOpen", b"trackingStatus", b"1", b"1e999",
          b"nan", b"-5", b"\xff", b"\0", b'{"FaceFound":true', b'"BlendShapes":[', b'{"k":"jawOpen"',
+         b'{"webcam":1,"time_ns":5', b',"shapes":{"jawOpen":', b',"matrix":[1,0,0',
          b'"v":', b"}", b"]", b"/W\0\0", b"/HRQ\0\0\0\0", b",if\0", b",ffff\0\0\0", bytes(4),
          b"\x7f\xc0\0\0", b"\xff\xff\xff\xfc", b"#bundle\0", b"___iFacialMocap"]
     ),
