@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -225,6 +226,34 @@ def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
     assert skin.mean() > 0.1
     orange = np.abs(after.astype(int) - (0, 94, 213)).max(axis=2) < 12
     assert orange.sum() > 150 + (np.abs(before.astype(int) - (0, 94, 213)).max(axis=2) < 12).sum()
+
+
+HIDDEN_NAME = """
+const known = WebGL2RenderingContext.prototype.getExtension;
+WebGL2RenderingContext.prototype.getExtension = function (name) {
+  return name === "WEBGL_debug_renderer_info" ? null : known.call(this, name);
+};
+"""
+
+
+@pytest.mark.slow
+def test_a_face_is_the_same_whoever_morphs_it(recording, tmp_path):
+    """Without a GPU the page morphs by itself; a page that is not told so leaves it to WebGL."""
+    require_browser()
+    seen = {}
+    with served(recording) as (url, _), opened_page("about:blank") as page:
+        for script, by in (("", "program"), (HIDDEN_NAME, "gpu")):
+            page.add_init_script(script)
+            page.goto(url, wait_until="domcontentloaded")
+            page.wait_for_function(f"{DRAWN} > 3")
+            page.wait_for_function("document.querySelector('canvas')?.dataset.jaw === '0.625'")
+            if page.evaluate("document.querySelector('canvas').dataset.by") != by:
+                pytest.skip("here is a GPU, which morphs either way")
+            page.locator("canvas").first.screenshot(path=tmp_path / f"{by}.png")
+            seen[by] = cv2.imread(str(tmp_path / f"{by}.png")).astype(int)
+    assert (seen["gpu"][..., 2] - seen["gpu"][..., 0] > 25).mean() > 0.1  # skin
+    apart = np.abs(seen["program"] - seen["gpu"]).max(axis=2)
+    assert (apart > 60).mean() < 0.02  # edges: one of the two smooths them
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process is frozen by a signal")

@@ -1,8 +1,20 @@
-// A head that morphs on the client's GPU: only 52 weights and a rotation travel, not vertices.
+// A head that morphs on the client: only 52 weights and a rotation travel, not vertices. Its GPU
+// does so; where there is none, and a program draws in its place, this page does, since that
+// program takes longer for the same, and edges are not smoothed, which takes it twice as long.
 import { OrbitControls, THREE } from "nicegui-scene";
 
 const OLD_MS = 2000;
 const INKS = { heard: 0x0072b2, low: 0xe69f00, silent: 0xd55e00, unknown: 0x9aa3ad };
+
+const PROGRAMS = /llvmpipe|softpipe|swiftshader|software|basic render/i;
+
+function drawnByProgram() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const told = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = told ? gl.getParameter(told.UNMASKED_RENDERER_WEBGL) : "";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return PROGRAMS.test(name);
+}
 
 function parse(buffer) {
   let at = 0;
@@ -37,7 +49,8 @@ export default {
     this.ages = [];
     this.toldMs = 0;
     this.measures = new URLSearchParams(location.search).has("measure");
-    this.renderer = new THREE.WebGLRenderer({ canvas: this.canvas, antialias: true, alpha: true });
+    this.byProgram = drawnByProgram();
+    this.renderer = new THREE.WebGLRenderer({ canvas: this.canvas, antialias: !this.byProgram, alpha: true });
     this.camera = new THREE.PerspectiveCamera(18, 1, 0.05, 10);
     this.scene = new THREE.Scene();
     this.scene.add(new THREE.HemisphereLight(0xf2f6ff, 0x8a7f74, 1.6));
@@ -73,6 +86,12 @@ export default {
       shape.computeVertexNormals();
       shape.morphTargetsRelative = true;
       shape.morphAttributes.position = head.shapes.map((d) => new THREE.BufferAttribute(d, 3));
+      shape.computeBoundingBox();  // of all that shapes can do
+      if (this.byProgram) {
+        this.rest = head.positions.slice();
+        shape.getAttribute("position").setUsage(THREE.DynamicDrawUsage);
+        shape.morphAttributes = {};
+      }
       const skin = new THREE.MeshStandardMaterial({ vertexColors: true, roughness: 0.75 });
       // Vertex colours are sRGB, and three.js takes them as linear.
       skin.onBeforeCompile = (shader) => {
@@ -83,8 +102,7 @@ export default {
       this.turn = new THREE.Group();
       this.turn.add(this.mesh);
       this.scene.add(this.turn);
-      const box = shape.boundingBox ?? (shape.computeBoundingBox(), shape.boundingBox);
-      this.middle = box.getCenter(new THREE.Vector3());
+      this.middle = shape.boundingBox.getCenter(new THREE.Vector3());
       this.middle.y -= 0.012;
       this.camera.position.set(this.middle.x, this.middle.y, this.middle.z + 1.12);
       this.data = head;
@@ -118,7 +136,7 @@ export default {
     },
     fit() {
       const wide = Math.max(this.$el.clientWidth, 1), high = Math.max(this.$el.clientHeight, 1);
-      this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+      this.renderer.setPixelRatio(this.byProgram ? 1 : Math.min(window.devicePixelRatio, 2));
       this.renderer.setSize(wide, high, false);
       this.camera.aspect = wide / high;
       this.camera.updateProjectionMatrix();
@@ -128,19 +146,34 @@ export default {
       if (this.face) {
         const face = this.face;
         this.face = undefined;
-        for (let k = 0; k < 52; k++) this.mesh.morphTargetInfluences[k] = face[k];
+        this.morph(face);
         this.turn.quaternion.set(face[53], face[54], face[55], face[52]);
         this.place(face);
         // What tests and measurements read: how many faces were drawn, and when the last was sent.
         this.canvas.dataset.drawn = Number(this.canvas.dataset.drawn ?? 0) + 1;
+        this.canvas.dataset.by = this.byProgram ? "program" : "gpu";
         this.canvas.dataset.jaw = face[17].toFixed(3);
         this.isStale = true;
       }
-      this.rest();
+      this.forget();
       if (!this.isStale) return;
       this.isStale = false;
       this.renderer.render(this.scene, this.camera);
       if (this.isNew) this.tell();
+    },
+    morph(face) {
+      if (!this.byProgram) {
+        for (let k = 0; k < 52; k++) this.mesh.morphTargetInfluences[k] = face[k];
+        return;
+      }
+      const place = this.mesh.geometry.getAttribute("position"), to = place.array;
+      to.set(this.rest);
+      this.data.shapes.forEach((shape, k) => {
+        const weight = face[k];
+        if (weight < 1e-4) return;
+        for (let i = 0; i < to.length; i++) to[i] += weight * shape[i];
+      });
+      place.needsUpdate = true;
     },
     tell() {
       // How fast faces come and how old one is when it has been drawn; of this computer's clock.
@@ -158,7 +191,7 @@ export default {
       this.ages = [];
       this.toldMs = now;
     },
-    rest() {
+    forget() {
       // What was measured of faces that came long ago is not true any more.
       const now = performance.timeOrigin + performance.now();
       if (this.toldMs && now - this.toldMs > OLD_MS) {
@@ -168,7 +201,7 @@ export default {
       }
     },
     place(face) {
-      const { positions, shapes, sites } = this.data;
+      const { shapes, sites } = this.data, positions = this.rest ?? this.data.positions;
       sites.forEach((vertex, k) => {
         const at = [0, 1, 2].map((axis) => {
           let value = positions[3 * vertex + axis];

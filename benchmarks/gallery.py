@@ -1,6 +1,7 @@
-"""A picture of what a command shows in a terminal, for docs/gallery.md.
+"""A picture of what a command shows in a terminal, or of a page that it wrote, for docs/gallery.md.
 
-    python benchmarks/terminal.py OUT.webp [--seconds 8] [--type 4:m] -- imusic list takes
+    python benchmarks/gallery.py OUT.webp [--seconds 8] [--type 4:m] -- imusic list takes
+    python benchmarks/gallery.py OUT.webp --page report.html [--wide 900] [--high 1100]
 
 The command runs on a pseudo-terminal of so many columns. The picture is taken when it ends, or
 after --seconds, when it is interrupted as by Ctrl-C; --type sends letters after so many seconds. A
@@ -8,12 +9,14 @@ headless Chromium draws the letters. Nothing is overwritten. Needs playwright, a
 """
 
 import argparse
+import codecs
 import fcntl
 import html
 import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -26,6 +29,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 LINES = 60
+PATIENCE_MS = 300_000.0
 _GROUND, _INK = "#1d2229", "#d9dee4"
 # Calm, and apart for every kind of colour vision: black, red … white, then their bright ones.
 _COLOURS = (
@@ -33,8 +37,9 @@ _COLOURS = (
     "#808b96", "#f08f66", "#4cc9a2", "#f0c65e", "#6cb3e6", "#e2a9cb", "#8fd5f2", "#ffffff",
 )  # fmt: skip
 _ESCAPE = re.compile(r"\x1b(?:\[([?0-9;]*)([A-Za-z])|\][^\x07]*\x07|[()][A-Z0-9]|[=>78])")
+_BEGUN = re.compile(r"\x1b(?:\[[?0-9;]*)?$")
 _STYLE = (
-    f"body{{margin:0}}pre{{margin:0;padding:16px 20px;background:{_GROUND};color:{_INK};"
+    f"body{{margin:0;background:{_GROUND}}}pre{{margin:0;padding:16px 20px;color:{_INK};"
     "font:14px/1.3 'DejaVu Sans Mono',monospace;display:inline-block}"
 )
 
@@ -119,15 +124,18 @@ class Terminal:
             number = numbers.pop(0)
             if number == 0:
                 self.look = Look()
-            elif number in (1, 2, 7):
-                name = {1: "bold", 2: "faint", 7: "turned"}[number]
-                self.look = replace(self.look, **{name: True})
+            elif number == 1:
+                self.look = replace(self.look, bold=True)
+            elif number == 2:
+                self.look = replace(self.look, faint=True)
+            elif number == 7:
+                self.look = replace(self.look, turned=True)
             elif number == 22:
                 self.look = replace(self.look, bold=False, faint=False)
-            elif number in (27, 39):
-                self.look = replace(
-                    self.look, **({"turned": False} if number == 27 else {"ink": ""})
-                )
+            elif number == 27:
+                self.look = replace(self.look, turned=False)
+            elif number == 39:
+                self.look = replace(self.look, ink="")
             elif 30 <= number <= 37 or 90 <= number <= 97:
                 place = number - 30 if number < 40 else number - 82
                 self.look = replace(self.look, ink=_COLOURS[place])
@@ -184,7 +192,8 @@ def ran(command: Sequence[str], wide: int, seconds: float, typed: dict[float, st
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
     )
     os.close(theirs)
-    terminal, began, waiting = Terminal(wide), time.monotonic(), b""
+    terminal, began, waiting = Terminal(wide), time.monotonic(), ""
+    reader = codecs.getincrementaldecoder("utf-8")("replace")
     while (since := time.monotonic() - began) < seconds:
         for at in [at for at in typed if at <= since]:
             os.write(ours, typed.pop(at).encode())
@@ -193,14 +202,13 @@ def ran(command: Sequence[str], wide: int, seconds: float, typed: dict[float, st
                 break
             continue
         try:
-            waiting += os.read(ours, 65536)
+            waiting += reader.decode(os.read(ours, 65536))
         except OSError:  # the command has ended
             break
-        whole = waiting.rfind(b"\n") + 1 or len(waiting)
-        whole = len(waiting) if b"\x1b" not in waiting[whole:] else whole
-        terminal.take(waiting[:whole].decode("utf-8", "replace"))
+        begun = _BEGUN.search(waiting)  # an escape whose end is still to come
+        whole = begun.start() if begun else len(waiting)
+        terminal.take(waiting[:whole])
         waiting = waiting[whole:]
-    terminal.take(waiting.decode("utf-8", "replace"))
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGINT)
         try:
@@ -212,8 +220,14 @@ def ran(command: Sequence[str], wide: int, seconds: float, typed: dict[float, st
     return terminal
 
 
-def draw(shown: str, said: str, out: Path) -> None:
-    """Write the picture of what was shown, below the command that was typed."""
+def as_page(shown: str, said: str) -> str:
+    """HTML of what was shown, below the command that was typed."""
+    typed = f'<span style="color:{_COLOURS[2]}">$</span> <b>{html.escape(said)}</b>'
+    return f"<style>{_STYLE}</style><pre>{typed}\n{shown}</pre>"
+
+
+def draw(source: str | Path, out: Path, size: tuple[int, int]) -> None:
+    """Write a picture of HTML: of its `pre`, or of a file as much of its top as `size` holds."""
     import cv2
     import numpy as np
     from playwright.sync_api import sync_playwright
@@ -221,15 +235,21 @@ def draw(shown: str, said: str, out: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("there is no chromium here")
-    typed = f'<span style="color:{_COLOURS[2]}">$</span> <b>{html.escape(said)}</b>'
-    page_of = f"<style>{_STYLE}</style><pre>{typed}\n{shown}</pre>"
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 800})
-        page.set_content(page_of)
-        pixels = page.locator("pre").screenshot()
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"], timeout=PATIENCE_MS
+        )
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        page.set_default_timeout(PATIENCE_MS)
+        if isinstance(source, Path):
+            page.goto(source.resolve().as_uri())
+            pixels = page.screenshot()
+        else:
+            page.set_content(source)
+            pixels = page.locator("pre").screenshot()
         browser.close()
     image = cv2.imdecode(np.frombuffer(pixels, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
     _, encoded = cv2.imencode(out.suffix, image, [cv2.IMWRITE_WEBP_QUALITY, 85])
     out.write_bytes(encoded.tobytes())
 
@@ -240,16 +260,24 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--type", action="append", default=[], help="SECONDS:LETTERS")
-    parser.add_argument("--wide", type=int, default=100)
-    parser.add_argument("command", nargs="+")
-    options = parser.parse_args()
+    parser.add_argument("--wide", type=int, default=100, help="columns, or pixels of a page")
+    parser.add_argument("--high", type=int, default=1100, help="pixels of a page")
+    parser.add_argument("--page", type=Path, help="an HTML file instead of a command")
+    ours, words = sys.argv[1:], []
+    if "--" in ours:
+        ours, words = ours[: ours.index("--")], ours[ours.index("--") + 1 :]
+    options = parser.parse_args(ours)
+    if (options.page is None) == (not words):
+        parser.error("expected -- and a command, or --page")
     if options.out.exists():
         raise SystemExit(f"{options.out} exists already")
     typed = {float(at): letters for at, _, letters in (t.partition(":") for t in options.type)}
-    words = list(options.command)
-    command = [sys.executable, "-m", *words] if words[0] == "imusic" else words
-    terminal = ran(command, options.wide, options.seconds, typed)
-    draw(terminal.as_html(), " ".join(words), options.out)
+    command = [sys.executable, "-m", *words] if words[:1] == ["imusic"] else words
+    if options.page is not None:
+        draw(options.page, options.out, (options.wide, options.high))
+    else:
+        terminal = ran(command, options.wide, options.seconds, typed)
+        draw(as_page(terminal.as_html(), shlex.join(words)), options.out, (1200, 800))
     print(options.out)
 
 
