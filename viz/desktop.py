@@ -1,7 +1,10 @@
 """Screens of the viewer: a window, and one that nobody sees."""
 
 import os
+import statistics
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +22,7 @@ from viz.state import HELP, KEYS, Command
 Heard = Sequence[Sequence[bool] | None]
 Turn = tuple[float, float]
 
+SPENT, SLOW_S = 20, 0.010  # pictures, and how long a window may take for one of them
 _CAPTION_SHARE = 0.06  # of the panel's height
 _RAD_PER_PX = 0.006
 _BUTTON_LEFT = 0
@@ -142,6 +146,7 @@ class Window:
         self._sites = SensorDots(mesh)
         self._dots: Any = None
         self._commands: list[Command] = []
+        self._spent_s: deque[float] = deque(maxlen=SPENT)
         self._turn, self._wheel = (0.0, 0.0), 0.0
         self._held: tuple[float, float] | None = None
         self._is_held = False
@@ -191,7 +196,12 @@ class Window:
         self._plate("help", shown.help, _line_px(scene.size), lambda: help_plate(scene.size))
         self._place_dots(shown)
         self._renderer.aim()
-        return self._renderer.show(shown.panels)
+        began_s = time.perf_counter()
+        is_open = self._renderer.show(shown.panels)
+        self._spent_s.append(time.perf_counter() - began_s)
+        if len(self._spent_s) == SPENT and statistics.median(self._spent_s) > SLOW_S:
+            self._renderer.go_plain()
+        return is_open
 
     def _plate(self, name: str, says: object, top: int, draw: Callable[[], Image]) -> None:
         """Have a plate at the left that says so; none where `says` is empty or false."""

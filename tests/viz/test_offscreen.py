@@ -53,6 +53,22 @@ def test_open3d_and_software_draw_the_same_picture(head):
 
 @pytest.mark.usefixtures("_works")
 @pytest.mark.integration
+def test_a_plain_picture_lacks_the_backdrop_and_nothing_else(head):
+    with closing(Open3dRenderer(head, 128, captions=False)) as renderer:
+        rich = renderer.draw(panels()[:1]).astype(int)
+        renderer.go_plain()
+        renderer.go_plain()
+        plain = renderer.draw(panels()[:1]).astype(int)
+        backdrop = renderer.scene.backdrop().astype(int)
+    behind = np.abs(rich - backdrop).max(axis=2) < 6
+    assert 0.2 < behind.mean() < 0.8
+    assert np.ptp(plain[behind], axis=0).max() <= 2  # one colour
+    skin = np.abs(rich - backdrop).max(axis=2) > 60
+    np.testing.assert_array_equal(plain[skin], rich[skin])
+
+
+@pytest.mark.usefixtures("_works")
+@pytest.mark.integration
 def test_open3d_forgets_the_picture_before(head):
     first, second = panels()
     with closing(Open3dRenderer(head, 64, captions=False)) as renderer:

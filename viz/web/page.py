@@ -16,6 +16,9 @@ from viz.web.gate import Gate
 from viz.web.sockets import Latest, Sockets
 
 REFRESH_S = 0.25
+GONE_S = (
+    10.0  # after which a browser that comes back begins anew: a busy computer is slow to answer
+)
 FACES_URL, HEAD_URL = "/imusic/faces", "/imusic/head.bin"
 TRACES_URL = "/imusic/traces"
 INKS: dict[Light, str] = {"green": "#009e73", "amber": "#e69f00", "red": "#d55e00"}
@@ -117,6 +120,7 @@ class Console:
             show_welcome_message=False,
             favicon=None,
             binding_refresh_interval=1.0,
+            reconnect_timeout=GONE_S,
             uvicorn_logging_level="error",
         )
 
