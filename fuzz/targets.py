@@ -31,6 +31,7 @@ from firmware_host.messages import Info
 from firmware_host.samples import HubFeatures, HubInfo, ImuBlock
 from firmware_host.vendors import ximu3
 from firmware_host.vendors.dot import DotDevice, DotMode
+from firmware_host.vendors.lsl import Channel, Header, LslDevice, encode_header, encode_samples
 from firmware_host.vendors.slimevr import SlimeTracker
 from firmware_host.vendors.witmotion import WitMotionBle, WitMotionSerial
 from firmware_host.vendors.ximu3 import XimuDevice
@@ -251,6 +252,13 @@ def _dot(mode: DotMode) -> Target:
     return Target(f"dot_{mode.name.lower()}", begin, golden, _has_block)
 
 
+def _lsl_golden(number: int) -> list[bytes]:
+    channels = tuple(Channel(f"chin.{name}") for name in ("ax", "ay", "az", "gx", "gy", "gz"))
+    header = encode_header(Header(name="imu", source_id="7", rate_hz=100.0, channels=channels))
+    stamps = 5.0 + 0.01 * np.arange(3 * number, 3 * number + 3)
+    return [header, encode_samples(stamps, np.full((3, 6), 0.5))]
+
+
 def _livelink_golden(number: int) -> list[bytes]:
     weights = np.linspace(0, 1, 52, dtype=np.float32)
     return [livelink.encode(livelink.packet_at(100.0 + number / 60, weights, np.zeros(3)))]
@@ -295,6 +303,7 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("slimevr", _slime, _slime_golden, _has_block, 70),
     *(_dot(mode) for mode in DotMode if mode is not DotMode.FREE_ACCELERATION),
+    Target("lsl", _vendor(LslDevice), _lsl_golden, _has_block),
     Target(
         "livelink",
         _stateless(livelink.decode),
