@@ -78,16 +78,13 @@ def record(
     check_missing(allow_missing or (), *rigs)
     require_writable_folder(out)
     port = require_console(console_port) if console else None
+    asked = out, seconds, allow_missing or (), start_timeout, options
     if len(rigs) > 1:
         if console:
             raise ConfigError("--console shows one rig", "let each have its own `imusic serve`")
-        _tell_all(
-            together_on_terminal(rigs, out, seconds, allow_missing or (), start_timeout, options)
-        )
+        _tell_all(together_on_terminal(rigs, *asked))
         return
-    result = record_on_terminal(
-        rigs[0], out, seconds, allow_missing or (), start_timeout, options, port
-    )
+    result = record_on_terminal(rigs[0], *asked, port)
     if result is None:
         raise typer.Exit(INTERRUPTED)
     _tell_result(result)
