@@ -65,11 +65,9 @@ def record(
     from capture.record_options import RecordOptions
     from capture.record_verb import (
         record_on_terminal,
-        require_console,
         together_on_terminal,
         with_phone_recording,
     )
-    from firmware_host.errors import ConfigError
     from firmware_host.rig import read_rig
 
     options = RecordOptions(slate=slate, armed=arm, preroll_s=preroll)
@@ -77,17 +75,25 @@ def record(
     rigs = [with_phone_recording(one) if phone_records else one for one in rigs]
     check_missing(allow_missing or (), *rigs)
     require_writable_folder(out)
-    port = require_console(console_port) if console else None
+    port = _page(console_port, len(rigs)) if console else None
     asked = out, seconds, allow_missing or (), start_timeout, options
     if len(rigs) > 1:
-        if console:
-            raise ConfigError("--console shows one rig", "let each have its own `imusic serve`")
         _tell_all(together_on_terminal(rigs, *asked))
         return
     result = record_on_terminal(rigs[0], *asked, port)
     if result is None:
         raise typer.Exit(INTERRUPTED)
     _tell_result(result)
+
+
+def _page(port: int, rigs: int) -> int:
+    """The port of the page. Raises ConfigError, EnvironmentMissing where there can be none."""
+    from capture.record_verb import require_console
+    from firmware_host.errors import ConfigError
+
+    if rigs > 1:
+        raise ConfigError("--console shows one rig", "let each have its own `imusic serve`")
+    return require_console(port)
 
 
 def _tell_all(performers: "Sequence[Performer]") -> None:
