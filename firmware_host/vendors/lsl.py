@@ -158,6 +158,7 @@ class LslDevice:
 
     def __init__(self) -> None:
         self.info: HubInfo | None = None
+        self._header: Header | None = None
         self._places: Places | None = None
         self._channels = 0
         self._maker = BlockMaker(has_clock=True)
@@ -185,7 +186,7 @@ class LslDevice:
         return row
 
     def _meet(self, header: Header) -> list[Event]:
-        if self.info is not None:  # a link begins with one, and has no other
+        if header == self._header:
             return []
         places = places_of(header.channels)
         events: list[Event] = [
@@ -196,7 +197,7 @@ class LslDevice:
             labels = ", ".join(channel.label for channel in header.channels[:6])
             text = f"the stream {header.name!r} has no channels like face.ax or face.gx: {labels}"
             return [*events, Notice(text, is_error=True)]
-        self._places, self._channels = places, len(header.channels)
+        self._header, self._places, self._channels = header, places, len(header.channels)
         rate_hz = header.rate_hz if header.rate_hz > 0 else math.nan
         has_rates = any(GYRO.start <= field < GYRO.stop for field in places.fields)
         mode = HubMode.RAW if has_rates else HubMode.FUSED

@@ -73,6 +73,16 @@ def test_times_are_the_senders_and_never_go_back():
     assert device.stuck_ticks == 1
 
 
+def test_a_stream_that_says_otherwise_later_is_believed():
+    device = LslDevice()
+    device.receive(encode_header(header(["face.ax", "face.gx"])), 1)
+    assert device.receive(encode_header(header(["face.ax", "face.gx"])), 1) == []
+    (info,) = device.receive(encode_header(header([f"chin.{axis}" for axis in AXES])), 2)
+    assert info.slots == ("chin",)
+    (block,) = device.receive(encode_samples(np.array([5.0]), np.ones((1, 6))), 3)
+    assert np.isfinite(block.gyro_rad_s).all()
+
+
 def test_a_unit_that_nobody_knows_is_told_and_left_out():
     device = LslDevice()
     events = device.receive(encode_header(header(AXES, ["furlongs"])), 1)
