@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Sequence as Collection
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,12 +26,14 @@ import torch
 from strangers import STRANGERS
 from torch.nn.functional import smooth_l1_loss
 
-from capture.head import standard_head
+from capture.head import Head, build_head, identity_of, standard_head
 from capture.head_check import read_head
 from dataset_tools.casting import DataConfig
 from dataset_tools.families import (
+    OUR_PEOPLE,
     HeadFamilies,
     HeadFamily,
+    drawn_person,
     ict_family,
     our_family,
     single_family,
@@ -106,16 +109,33 @@ def trainings(families: dict[str, HeadFamily]) -> dict[str, tuple[list[HeadFamil
     """What to train on, by label: one head; one family; all families but one."""
     every = list(families.values())
     one = single_family("ours", standard_head())
-    plans: dict[str, tuple[list[HeadFamily], Variety]] = {ONE_HEAD: ([one], ONE)}
-    plans[f"{many('ours')}, responses varied"] = ([families["ours"]], WIDER)
-    for name, family in families.items():
-        plans[many(name)] = ([family], WIDE)
+    plans: dict[str, tuple[list[HeadFamily], Variety]] = {
+        ONE_HEAD: ([one], ONE),
+        "(b) less: expressions spread alike": ([alike_in_reach()], WIDE),
+        "(b) less: responses of sites do not vary": ([families["ours"]], WIDE),
+        many("ours"): ([families["ours"]], WIDER),
+    }
+    for name in list(families)[1:]:
+        plans[many(name)] = ([families[name]], WIDE)
     if len(every) > 2:
         for name in families:
             others = [f for f in every if f.name != families[name].name]
             label = "(c) " if name == "avatar" else ""
             plans[f"{label}wearers of all but {name}"] = (others, WIDE)
     return plans
+
+
+def alike_in_reach() -> HeadFamily:
+    """People of our head on whom no expression spreads farther than on others."""
+
+    @lru_cache(maxsize=OUR_PEOPLE)
+    def person(number: int) -> Head:
+        someone = drawn_person(number).amounts
+        return build_head(
+            identity_of({k: v for k, v in someone.items() if not k.startswith("reach_")})
+        )
+
+    return HeadFamily("ours", lambda rng: person(int(rng.integers(OUR_PEOPLE))))
 
 
 def many(family: str) -> str:

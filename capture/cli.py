@@ -8,9 +8,10 @@ import typer
 from capture.options import seconds_option
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from capture.record_status import RecordResult
+    from capture.together import Performer
     from firmware_host.rig import Rig
 
 app = typer.Typer(help="Record takes, and look after them.")
@@ -27,7 +28,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 @app.command()
 def record(
-    rig: Annotated[Path, typer.Option(help="The rig: devices, phone and slots, as TOML.")],
+    rig: Annotated[
+        list[Path], typer.Option(help="The rig, as TOML; one for each performer, begun together.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of takes; the new one gets the next number.")],
     seconds: Annotated[float | None, seconds_option("How long; without it, until Ctrl-C.")] = None,
     allow_missing: Annotated[
@@ -62,23 +65,53 @@ def record(
     from capture.record_options import RecordOptions
     from capture.record_verb import (
         record_on_terminal,
-        require_console,
+        together_on_terminal,
         with_phone_recording,
     )
     from firmware_host.rig import read_rig
 
     options = RecordOptions(slate=slate, armed=arm, preroll_s=preroll)
-    recorded = read_rig(rig)
-    recorded = with_phone_recording(recorded) if phone_records else recorded
-    check_missing(allow_missing or (), recorded)
+    rigs = [read_rig(path) for path in rig]
+    rigs = [with_phone_recording(one) if phone_records else one for one in rigs]
+    check_missing(allow_missing or (), *rigs)
     require_writable_folder(out)
-    port = require_console(console_port) if console else None
-    result = record_on_terminal(
-        recorded, out, seconds, allow_missing or (), start_timeout, options, port
-    )
+    port = _page(console_port, len(rigs)) if console else None
+    asked = out, seconds, allow_missing or (), start_timeout, options
+    if len(rigs) > 1:
+        _tell_all(together_on_terminal(rigs, *asked))
+        return
+    result = record_on_terminal(rigs[0], *asked, port)
     if result is None:
         raise typer.Exit(INTERRUPTED)
     _tell_result(result)
+
+
+def _page(port: int, rigs: int) -> int:
+    """The port of the page. Raises ConfigError, EnvironmentMissing where there can be none."""
+    from capture.record_verb import require_console
+    from firmware_host.errors import ConfigError
+
+    if rigs > 1:
+        raise ConfigError("--console shows one rig", "let each have its own `imusic serve`")
+    return require_console(port)
+
+
+def _tell_all(performers: "Sequence[Performer]") -> None:
+    """How it went with each. Raises typer.Exit where one was lost, or none was recorded."""
+    lost = False
+    for one in performers:
+        if one.error is not None:
+            typer.echo(f"imusic: {one.name}: {one.error}", err=True)
+            lost = True
+        if one.result is not None:
+            try:
+                _tell_result(one.result)
+            except typer.Exit:
+                lost = True
+    if lost:
+        raise typer.Exit(LOST)
+    if all(one.result is None for one in performers):
+        raise typer.Exit(INTERRUPTED)
 
 
 def _tell_result(result: "RecordResult") -> None:
@@ -100,14 +133,12 @@ def _tell_result(result: "RecordResult") -> None:
         raise typer.Exit(LOST)
 
 
-def check_missing(names: "Collection[str]", rig: "Rig") -> None:
+def check_missing(names: "Collection[str]", *rigs: "Rig") -> None:
     """Refuse what can never be missing, such as a typo. Raises ConfigError naming what can."""
-    from capture.phone_session import PHONE
+    from capture.together import names_in
     from firmware_host.errors import ConfigError
 
-    devices = tuple(device.name for device in rig.sources)
-    slots = rig.sensor_layout.names if rig.hub is not None else ()
-    known = (*devices, PHONE, *slots)
+    known = dict.fromkeys(name for rig in rigs for name in names_in(rig))
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(

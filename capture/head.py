@@ -58,7 +58,7 @@ def build_head(identity: Identity = STANDARD) -> Head:
     from capture.head_parts import build_pieces
 
     standard = identity == STANDARD
-    pieces = build_pieces(identity.reach, None if standard else identity.strengths)
+    pieces = build_pieces() if standard else build_pieces(identity.reaches, identity.strengths)
     first = np.cumsum([0, *(len(piece.vertices) for piece in pieces)])
     triangles = [piece.triangles + start for piece, start in zip(pieces, first, strict=False)]
     vertices = np.concatenate([piece.vertices for piece in pieces])

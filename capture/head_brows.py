@@ -13,8 +13,8 @@ BROW_COLOUR = np.array([0.37, 0.27, 0.22])
 _LINE = ("brow_inner", "brow_near", "brow_middle", "brow_far", "brow_outer")
 
 
-def build_brows(reach: float = 1.0) -> tuple[Piece, Piece]:
-    """The left and the right brow; `reach` as for the skin (`head_shapes.skin_deltas`)."""
+def build_brows(reaches: Array | None = None) -> tuple[Piece, Piece]:
+    """The left and the right brow; `reaches` as for the skin (`head_shapes.skin_deltas`)."""
     chart, rise, rows = _cushion()
     left = on_skin(chart) + rise[:, None] * chart
     both = Skin(
@@ -24,7 +24,7 @@ def build_brows(reach: float = 1.0) -> tuple[Piece, Piece]:
         np.roll(np.arange(2 * len(chart)), len(chart)),
         np.full(2 * len(chart), PLAIN),
     )
-    deltas = with_right(left_deltas(both, reach), both)[:, : len(chart)]
+    deltas = with_right(left_deltas(both, reaches), both)[:, : len(chart)]
     brow = Piece(left, both.triangles, np.tile(BROW_COLOUR, (len(chart), 1)), deltas)
     return brow, mirror_image(brow)
 

@@ -16,7 +16,11 @@ from capture.head_measures import Array
 # strength, left from right, and in how far skin carries a pull.
 STRENGTH_SPREAD = 0.15  # of the logarithm of a shape's strength, both sides alike
 SKEW_SPREAD = 0.08  # of the logarithm, left against right
-REACH_SPREAD = 0.10  # of the logarithm of how far a pull reaches: stiff skin carries it farther
+REACH_SPREAD = 0.10  # of the logarithm of how far every pull reaches: stiff skin carries it farther
+# Of the logarithm of how far one expression spreads, apart from all others: the same muscle is
+# broader or inserts elsewhere in another face. Of all that was tried, this made strangers' heads
+# least strange (docs/generalisation.md).
+OWN_REACH_SPREAD = 0.40
 FARTHEST = 2.5  # standard deviations at which draws are cut: beyond, faces stop being faces
 
 # Lids must meet in a blink, and eyeballs turn as one piece: these do not vary.
@@ -46,7 +50,23 @@ _SKEW = {
     for name, shapes in _STRENGTH.items()
     if mirrored_name(shapes[0]) != shapes[0]
 }
-IDENTITY_AXES: tuple[str, ...] = (*WARP_AXES, "stiffness", *_STRENGTH, *_SKEW)
+REACH_WITHIN = (0.4, 1.8)  # times the standard head's: beyond, an open mouth is not closed any more
+
+# Lips slide past each other in these: no muscle's breadth may change that.
+_LIPS = ("mouthClose", "mouthRoll", "mouthShrug", "tongueOut")
+
+
+def _reach_axes() -> dict[str, tuple[str, ...]]:
+    """Axis name → the shapes whose pulls it carries farther, both sides alike."""
+    return {
+        f"reach_{name.removesuffix('Left')}": tuple(dict.fromkeys((name, mirrored_name(name))))
+        for name in ARKIT_NAMES
+        if "Right" not in name and not name.startswith(_LIPS)
+    }
+
+
+_REACH = _reach_axes()
+IDENTITY_AXES: tuple[str, ...] = (*WARP_AXES, "stiffness", *_STRENGTH, *_SKEW, *_REACH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +91,14 @@ class Identity:
         return np.array(self.values)
 
     @property
-    def reach(self) -> float:
-        """Factor on how far each pull carries the skin."""
-        return float(np.exp(REACH_SPREAD * self.amounts["stiffness"]))
+    def reaches(self) -> Array:
+        """(52,) factors on how far the pulls of each shape carry the skin, in canonical order."""
+        amounts = self.amounts
+        logarithms = dict.fromkeys(ARKIT_NAMES, REACH_SPREAD * amounts["stiffness"])
+        for axis, shapes in _REACH.items():
+            for shape in shapes:
+                logarithms[shape] += OWN_REACH_SPREAD * amounts[axis]
+        return np.asarray(np.clip(np.exp(list(logarithms.values())), *REACH_WITHIN))
 
     @property
     def strengths(self) -> Array:

@@ -40,15 +40,15 @@ GAZE_RAD = {"Down": 0.50, "Up": 0.42, "In": 0.56, "Out": 0.52}
 _JAW_SHAPES = ("jawOpen", "jawForward", "jawLeft", "jawRight")
 
 
-def build_pieces(reach: float = 1.0, strengths: Array | None = None) -> tuple[Piece, ...]:
+def build_pieces(reaches: Array | None = None, strengths: Array | None = None) -> tuple[Piece, ...]:
     """Every piece of the neutral head; the skin comes first. Arguments as for `skin_deltas`."""
     skin = build_skin()
-    deltas = skin_deltas(skin, reach, strengths)
+    deltas = skin_deltas(skin, reaches, strengths)
     left_eye = _eyeball()
     others: tuple[Piece, ...] = (
         left_eye,
         mirror_image(left_eye),
-        *build_brows(reach),
+        *build_brows(reaches),
         *build_ears(),
         _teeth(upper=True),
         _teeth(upper=False),

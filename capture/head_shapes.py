@@ -28,15 +28,16 @@ _SEAL_REACH = 22.0
 _LEAST_LID = 0.5  # mm of skin that must stay in front of the eyeball
 
 
-def skin_deltas(skin: Skin, reach: float = 1.0, strengths: Array | None = None) -> Array:
+def skin_deltas(skin: Skin, reaches: Array | None = None, strengths: Array | None = None) -> Array:
     """(52, V, 3) displacements of the skin at weight 1.
 
     Args:
         skin: the neutral face.
-        reach: factor on how far each pull carries the skin.
+        reaches: (52,) factors on how far the pulls of each shape carry the skin, or on how far up
+            it follows the jaw; None is all ones.
         strengths: (52,) factors on the shapes; None is all ones.
     """
-    deltas = left_deltas(skin, reach)
+    deltas = left_deltas(skin, reaches)
     _seal_lips(deltas, skin)
     deltas = with_right(deltas, skin)
     if strengths is not None:
@@ -46,7 +47,7 @@ def skin_deltas(skin: Skin, reach: float = 1.0, strengths: Array | None = None) 
     return deltas
 
 
-def left_deltas(skin: Skin, reach: float = 1.0) -> Array:
+def left_deltas(skin: Skin, reaches: Array | None = None) -> Array:
     """Displacements (52, V, 3) of anything that lies on the skin; right shapes stay zero."""
     deltas = np.zeros((len(ARKIT_NAMES), *skin.vertices.shape))
     pulls, lips = read_pulls(), read_pulls(LIP_PULLS)
@@ -54,12 +55,12 @@ def left_deltas(skin: Skin, reach: float = 1.0) -> Array:
     for name in ARKIT_NAMES:
         if "Right" in name:
             continue
+        farther = 1.0 if reaches is None else float(reaches[INDEX[name]])
         moved = lid_motion(name, skin)
         if name.startswith("jaw"):
-            moved += share * jaw_motion(name, skin.vertices)
+            moved += share ** (1.0 / farther) * jaw_motion(name, skin.vertices)
         if name in pulls:
-            distance, points = pulls[name]
-            moved += _pulled(name, reach * distance, points, skin)
+            moved += _pulled(name, *pulls[name], skin, farther)
         if name in lips:
             moved += _pulled(name, *lips[name], skin)
         deltas[INDEX[name]] = _keep_out_of_eyes(moved, skin)
@@ -101,8 +102,10 @@ def read_pulls(text: str = PULLS) -> dict[str, tuple[float, dict[str, Array]]]:
     return pulls
 
 
-def _pulled(name: str, reach: float, points: dict[str, Array], skin: Skin) -> Array:
-    """What the pulls add to the shape's mechanism, (V, 3)."""
+def _pulled(
+    name: str, reach: float, points: dict[str, Array], skin: Skin, farther: float = 1.0
+) -> Array:
+    """What pulls add to the shape's mechanism, (V, 3), on a face that carries them `farther`."""
     if mirrored_name(name) == name:
         right = {f"-{p}": mirrored(d) for p, d in points.items() if place(p)[0] > 0}
         points = {**points, **right}
@@ -110,8 +113,9 @@ def _pulled(name: str, reach: float, points: dict[str, Array], skin: Skin) -> Ar
     told = np.stack(list(points.values()))
     anchors = chart_of(where)
     if name.startswith("jaw"):
-        told = told - jaw_share(anchors)[:, None] * jaw_motion(name, where)
-    return spread(anchors, told, reach, skin.chart, _SOFTNESS)
+        told = told - jaw_share(anchors)[:, None] ** (1.0 / farther) * jaw_motion(name, where)
+        farther = 1.0  # the jaw itself has carried it farther
+    return spread(anchors, told, farther * reach, skin.chart, _SOFTNESS)
 
 
 def _seal_lips(deltas: Array, skin: Skin) -> None:

@@ -5,7 +5,8 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
@@ -27,6 +28,7 @@ from firmware_host.rig import Rig
 
 if TYPE_CHECKING:
     from capture.record_link import RecordLink
+    from capture.together import Performer
 
 
 def with_phone_recording(rig: Rig) -> Rig:
@@ -105,6 +107,56 @@ def record_on_terminal(
                 on_face=None if page is None else page.face,
                 options=options,
                 control=control,
+            )
+        )
+
+
+def together_on_terminal(
+    rigs: Sequence[Rig],
+    out: Path,
+    seconds: float | None,
+    allow_missing: Collection[str],
+    start_timeout_s: float,
+    options: RecordOptions,
+) -> "list[Performer]":
+    """Record several performers at once, showing how it goes with each."""
+    from capture.together import Watchers, record_together
+
+    control, console = Control(), Console(file=own_stderr())
+    live = live_on(console)
+
+    def say(lines: str) -> None:
+        console.print(lines, markup=False, highlight=False, soft_wrap=True)
+
+    with (
+        contextlib.ExitStack() as stack,
+        operator_input(control.say) as is_heard,
+        Screen(lambda status: live.update(status, refresh=True), say, live) as screen,
+    ):
+        stack.enter_context(kept_awake(lambda line: screen.say(f"imusic: {line}")))
+        for rig in rigs:
+            for note in rig_notes(rig):
+                screen.say(f"imusic: note: {rig.name}: {note}")
+        keys = _keys(options) if is_heard and console.is_terminal else ""
+
+        def on_status(statuses: dict[str, RecordStatus]) -> None:
+            told = (f"{name}: {status_lines(status)}" for name, status in statuses.items())
+            screen.show("\n".join(told) + keys)
+
+        def on_notice(name: str, notice: Notice) -> None:
+            whose = replace(notice, device=f"{name}: {notice.device}")
+            screen.say("\n".join(notice_lines(whose)))
+
+        return asyncio.run(
+            record_together(
+                rigs,
+                out,
+                seconds,
+                allow_missing=allow_missing,
+                start_timeout_s=start_timeout_s,
+                options=options,
+                control=control,
+                watchers=Watchers(on_status=on_status, on_notice=on_notice),
             )
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.head import Head, build_head, draw_identity, identity_head
+from capture.head import Head, Identity, build_head, draw_identity, identity_head
 from dataset_tools.chips import CHIPS, Chip
 from dataset_tools.disturbances import CALM, draw_disturbances
 from dataset_tools.virtual_imu import SiteModel, VirtualWearer, put_on
@@ -21,7 +21,7 @@ from dataset_tools.wiring import draw_wiring
 from firmware_host.layout import SensorLayout
 
 _ICT_IDENTITIES = 40
-_OUR_PEOPLE = 60
+OUR_PEOPLE = 60
 BETWEEN = "between"
 _ALL_CHIPS = (Chip(), *CHIPS.values())
 # Careful to careless, drawn per wearer: standard deviation per axis of how sensors are tilted. The
@@ -38,13 +38,18 @@ class HeadFamily:
 
 
 def our_family() -> HeadFamily:
-    """People of the project's own head: `_OUR_PEOPLE` of them, each half a second to build."""
-    return HeadFamily("ours", lambda rng: _our_person(int(rng.integers(_OUR_PEOPLE))))
+    """People of the project's own head: `OUR_PEOPLE` of them, each a second to build."""
+    return HeadFamily("ours", lambda rng: _our_person(int(rng.integers(OUR_PEOPLE))))
 
 
-@lru_cache(maxsize=_OUR_PEOPLE)
+def drawn_person(number: int) -> Identity:
+    """Who number `number` of `OUR_PEOPLE` is."""
+    return draw_identity(np.random.default_rng((OUR_PEOPLE, number)))
+
+
+@lru_cache(maxsize=OUR_PEOPLE)
 def _our_person(number: int) -> Head:
-    return build_head(draw_identity(np.random.default_rng((_OUR_PEOPLE, number))))
+    return build_head(drawn_person(number))
 
 
 def ict_family(path: Path) -> HeadFamily:

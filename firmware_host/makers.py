@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from firmware_host.device import HubDevice
 from firmware_host.errors import ConfigError
-from firmware_host.rig import HUB, DeviceConfig
+from firmware_host.rig import HUB, NAMED, DeviceConfig
 from firmware_host.samples import HubInfo
 from firmware_host.stream import Speaker
 from firmware_host.transports.base import Transport, open_transport
@@ -65,6 +65,12 @@ def _ximu3(_: DeviceConfig) -> Speaker:
     return XimuDevice()
 
 
+def _lsl(_: DeviceConfig) -> Speaker:
+    from firmware_host.vendors.lsl import LslDevice
+
+    return LslDevice()
+
+
 # Over Bluetooth, what answers is chosen by its profile (`firmware_host.transports.gatt`).
 _PROFILES = {HUB: "hub", "witmotion-ble": "witmotion", "dot": "dot"}
 _BAUD = (
@@ -102,6 +108,15 @@ MAKERS: dict[str, Maker] = {
         400_000,
         "does another program set its mode? Switch it off and on",
         _dot,
+    ),
+    "lsl": Maker(
+        "stream of the Lab Streaming Layer",
+        None,
+        True,
+        8.0,
+        4_000_000,
+        "does it have channels like face.ax and face.gx?",
+        _lsl,
     ),
 }
 
@@ -162,7 +177,7 @@ def sensors_of(config: DeviceConfig, info: HubInfo) -> tuple[tuple[int, ...], tu
     for sensor, slot in config.assigned:
         if sensor in info.slots:
             sensors.append(info.slots.index(sensor))
-        elif sensor.isdecimal() and (config.kind != HUB or int(sensor) < len(info.slots)):
+        elif sensor.isdecimal() and (config.kind not in NAMED or int(sensor) < len(info.slots)):
             sensors.append(int(sensor))  # of a tracker: it may tell of that sensor later
         else:
             raise ConfigError(

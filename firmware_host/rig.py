@@ -68,7 +68,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "slimevr": ("udp", SIM),
     "ximu3": ("serial", "tcp", "udp", SIM),
     "dot": ("ble", SIM),
+    "lsl": ("lsl",),
 }
+NAMED = (HUB, "lsl")  # kinds whose sensors have names
 _BAUDS = {"witmotion": 9600, "ximu3": 115_200}  # as delivered
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")  # it becomes a topic and a protobuf type
 _TAKEN_NAMES = ("phone",)
@@ -80,9 +82,10 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     baud: only matters on a real UART; None is what the maker delivers. id: the one that the device
     must tell; of a SlimeVR tracker its MAC address, by which it is approved. slots: which slot of
-    the layout each of its sensors is, in the order of its sensors, or by their number (of a hub,
-    also by its own name for it); sensors without a slot are not used. Without any slot it can be
-    watched and identified, but not recorded; only the hub of `[hub]` names its slots itself.
+    the layout each of its sensors is, in the order of its sensors, or by their number (of a hub
+    or a stream, also by its own name for it); sensors without a slot are not used. Without any slot
+    it can be watched and identified, but not recorded; only the hub of `[hub]` names its slots
+    itself.
     sensor_profile: as of a hub.
     """
 
@@ -325,7 +328,7 @@ def _check_slots(devices: tuple[DeviceConfig, ...], layout: SensorLayout) -> Non
     served: dict[str, str] = {}
     for device in devices:
         for sensor, slot in device.assigned:
-            if device.kind != HUB and not (sensor.isascii() and sensor.isdecimal()):
+            if device.kind not in NAMED and not (sensor.isascii() and sensor.isdecimal()):
                 raise ValueError(
                     f"device {device.name!r}: sensors are numbered from 0, got {sensor!r}"
                 )

@@ -15,7 +15,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from capture import livelink
+from capture import facecap, livelink, mediapipe_faces, vtube_studio
+from capture.blendshapes import INDEX
+from capture.phone_apps import decoder
+from capture.phone_faces import PhoneFace
 from firmware_host import commands, frames, messages
 from firmware_host.announcements import (
     Announcement,
@@ -28,9 +31,11 @@ from firmware_host.datagrams import DatagramReader, DatagramWriter
 from firmware_host.device import HubDevice
 from firmware_host.frames import Frame, FrameDecoder
 from firmware_host.messages import Info
+from firmware_host.phone_rig import PhoneConfig
 from firmware_host.samples import HubFeatures, HubInfo, ImuBlock
 from firmware_host.vendors import ximu3
 from firmware_host.vendors.dot import DotDevice, DotMode
+from firmware_host.vendors.lsl import Channel, Header, LslDevice, encode_header, encode_samples
 from firmware_host.vendors.slimevr import SlimeTracker
 from firmware_host.vendors.witmotion import WitMotionBle, WitMotionSerial
 from firmware_host.vendors.ximu3 import XimuDevice
@@ -251,9 +256,49 @@ def _dot(mode: DotMode) -> Target:
     return Target(f"dot_{mode.name.lower()}", begin, golden, _has_block)
 
 
+def _lsl_golden(number: int) -> list[bytes]:
+    channels = tuple(Channel(f"chin.{name}") for name in ("ax", "ay", "az", "gx", "gy", "gz"))
+    header = encode_header(Header(name="imu", source_id="7", rate_hz=100.0, channels=channels))
+    stamps = 5.0 + 0.01 * np.arange(3 * number, 3 * number + 3)
+    return [header, encode_samples(stamps, np.full((3, 6), 0.5))]
+
+
 def _livelink_golden(number: int) -> list[bytes]:
     weights = np.linspace(0, 1, 52, dtype=np.float32)
     return [livelink.encode(livelink.packet_at(100.0 + number / 60, weights, np.zeros(3)))]
+
+
+def _app(name: str, **asked: str) -> Callable[[], Feed]:
+    """An app's decoder, as the recorder makes it."""
+    config = PhoneConfig(app=name, address="10.0.0.2", **asked)  # type: ignore[arg-type]
+
+    def begin() -> Feed:
+        read = decoder(config)
+        return lambda data: read.receive(data, 0)
+
+    return begin
+
+
+def _face(number: int) -> PhoneFace:
+    """Few shapes, so that a frame is no longer than what a fuzzer's chunk may be."""
+    weights = np.full(52, np.nan, np.float32)
+    weights[[INDEX["jawOpen"], INDEX["mouthSmileLeft"]]] = 0.5, (number % 8) / 8
+    turns = np.full((3, 3), 0.125, np.float32)
+    return PhoneFace(0, 16_000_000 * (number + 1), weights, turns[0], turns[1:])
+
+
+def _text_golden(number: int) -> list[bytes]:
+    return [b"jawOpen-50|mouthSmile_L-%d|=head#1,-2.5,3,0,0,0|" % (number % 100)]
+
+
+def _text_stream_golden(number: int) -> list[bytes]:
+    return [_text_golden(number)[0] + b"___iFacialMocap"]
+
+
+def _has_face(found: object) -> bool:
+    return isinstance(found, list) and any(
+        isinstance(face, PhoneFace) and face.weights is not None for face in found
+    )
 
 
 def _stateless(decode: Feed) -> Callable[[], Feed]:
@@ -295,11 +340,29 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("slimevr", _slime, _slime_golden, _has_block, 70),
     *(_dot(mode) for mode in DotMode if mode is not DotMode.FREE_ACCELERATION),
+    Target("lsl", _vendor(LslDevice), _lsl_golden, _has_block),
     Target(
         "livelink",
         _stateless(livelink.decode),
         _livelink_golden,
         lambda found: isinstance(found, livelink.LiveLinkPacket) and found.weights is not None,
+    ),
+    Target("ifacialmocap", _app("ifacialmocap"), _text_golden, _has_face),
+    Target(
+        "ifacialmocap_tcp",
+        _app("ifacialmocap", transport="tcp"),
+        _text_stream_golden,
+        _has_face,
+        2,
+        is_stream=True,
+    ),
+    Target("facemotion3d", _app("facemotion3d"), _text_golden, _has_face),
+    Target("facecap", _app("facecap"), lambda n: facecap.encode(_face(n)), _has_face, 2),
+    Target(
+        "vtube_studio", _app("vtube-studio"), lambda n: [vtube_studio.encode(_face(n))], _has_face
+    ),
+    Target(
+        "mediapipe", _app("mediapipe"), lambda n: [mediapipe_faces.encode_face(_face(n))], _has_face
     ),
 )
 

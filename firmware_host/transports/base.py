@@ -66,13 +66,17 @@ def open_transport(
         from firmware_host.transports.replay import ReplayTransport
 
         return ReplayTransport(rest)
+    if separator and rest and scheme == "lsl":
+        from firmware_host.transports.lsl import LslTransport
+
+        return LslTransport(rest)
     if separator and scheme == "sim":
         from firmware_host.transports.sim import SimTransport
 
         return SimTransport(rest)
     raise ConfigError(
         f"transport {url!r}: expected serial:PORT, udp:HOST:PORT, udp:HUB, tcp:HOST:PORT, "
-        "ble:ADDRESS, ble:NAME, replay:TAKE or sim:",
+        "ble:ADDRESS, ble:NAME, lsl:NAME, replay:TAKE or sim:",
         "for example serial:/dev/ttyACM0, serial:COM5, udp:192.168.1.40:19711, "
         "ble:AA:BB:CC:DD:EE:FF or replay:takes/take-001",
     )

@@ -35,7 +35,7 @@ def test_the_zero_vector_is_the_standard_head() -> None:
         np.testing.assert_array_equal(getattr(zero, name), getattr(standard, name))
     points = standard.vertices[:500].astype(float) * 1e3
     np.testing.assert_array_equal(warp(points, STANDARD.amounts), points)
-    assert STANDARD.reach == 1.0
+    assert (STANDARD.reaches == 1.0).all()
     assert (STANDARD.strengths == 1.0).all()
 
 
@@ -95,8 +95,10 @@ def test_axes_are_named_once_and_do_what_they_say() -> None:
     assert strong[INDEX["mouthSmileLeft"]] > strong[INDEX["mouthSmileRight"]] > 1.0
     others = [i for i, name in enumerate(ARKIT_NAMES) if not name.startswith("mouthSmile")]
     assert (strong[others] == 1.0).all()
-    stiff = identity_of({"stiffness": 1.0})
-    assert stiff.reach > 1.0
+    assert (identity_of({"stiffness": 1.0}).reaches > 1.0).all()
+    broad = identity_of({"reach_mouthSmile": 1.0}).reaches
+    assert broad[INDEX["mouthSmileLeft"]] == broad[INDEX["mouthSmileRight"]] > 1.2
+    assert (broad[others] == 1.0).all()
     with pytest.raises(ValueError, match="'beard' is no axis"):
         identity_of({"beard": 1.0})
     with pytest.raises(ValueError, match=r"expected \d+ values, got 2"):
@@ -114,9 +116,10 @@ def test_drawn_people_keep_what_must_not_vary() -> None:
         assert 0.5 < min(strengths.values()) <= max(strengths.values()) < 2.0
 
 
-def test_stiff_skin_carries_a_pull_farther() -> None:
-    def area(stiffness: float) -> int:
-        deltas = build_head(identity_of({"stiffness": stiffness})).deltas
+@pytest.mark.parametrize("axis", ["stiffness", "reach_browOuterUp"])
+def test_stiff_skin_and_broad_muscles_carry_a_pull_farther(axis: str) -> None:
+    def area(amount: float) -> int:
+        deltas = build_head(identity_of({axis: amount})).deltas
         return int((np.linalg.norm(deltas[INDEX["browOuterUpLeft"]], axis=-1) > 5e-4).sum())
 
     assert area(-2.0) < area(0.0) < area(2.0)

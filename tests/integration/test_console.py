@@ -71,6 +71,7 @@ class Recording:
         )
         self.obeyed: list[Command] = []
         self.hub_is_up = self.face_moves = True
+        self.battery = 0.62
         self.step: Step | None = None
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -96,7 +97,7 @@ class Recording:
 
     def _status(self, elapsed_s: float) -> RecordStatus:
         state = "up" if self.hub_is_up else "down"
-        hub = DeviceStatus("hub", state, 9000, 3, 0, 0, 200.0, 0.01, 0.002, ())
+        hub = DeviceStatus("hub", state, 9000, 3, 0, 0, 200.0, 0.01, 0.002, (), self.battery)
         marks = sum(command.verb is Verb.MARK for command in self.obeyed)
         return RecordStatus(
             State.RECORDING, (), elapsed_s, 9, 12_300_000, 0, (hub,), marks=marks, left_s=7200.0
@@ -203,6 +204,9 @@ def test_the_page_shows_the_face_obeys_clicks_and_says_when_a_cable_is_pulled(
     page.wait_for_function("document.querySelector('canvas')?.dataset.jaw === '0.625'")
     page.wait_for_function("document.body.innerText.includes('200 Hz')")
     page.wait_for_function("Number(document.querySelector('[data-heard]')?.dataset.heard) > 20")
+    page.wait_for_function("document.querySelector('canvas')?.dataset.charges?.includes('0.62')")
+    # Twelve slots, and the hub itself.
+    page.wait_for_function("document.body.innerText.split('62 %').length === 14")
     page.get_by_text("Mark", exact=True).click()
     page.wait_for_function("document.body.innerText.includes('1 marker')")
     assert recording.obeyed == [Command(Verb.MARK)]

@@ -29,6 +29,20 @@ def test_slots_of_a_device_that_is_nearly_empty_are_amber():
     assert dict(facts.slots)["mentalis"] == "silent"
 
 
+def test_what_is_left_in_batteries_is_told_slot_by_slot():
+    left, right = SLOTS[0], SLOTS[1]
+    told = of_record(
+        recording(
+            device(name="a", slots=(left,), battery=0.834),
+            device(name="b", slots=(right,), battery=1.2),
+            device(name="c", slots=SLOTS[2:]),
+        ),
+        0.2,
+        SLOTS,
+    )
+    assert told.charges == ((left, 0.83), (right, 1.0))
+
+
 def guided(**facts):
     known = {
         "source": "studio", "sequence": 1, "unix_ns": 1, "stage": "showing", "label": "smile",

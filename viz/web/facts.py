@@ -32,7 +32,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the page shows. clock: the time of the recording. disk: what it has written."""
+    """All that the page shows.
+
+    clock: the time of the recording. disk: what it has written. charges: of the batteries that
+    slots hang on, from 0 to 1 in hundredths, where it is known.
+    """
 
     headline: str
     light: Light
@@ -40,6 +44,7 @@ class Facts:
     disk: str = ""
     sources: tuple[Source, ...] = ()
     slots: tuple[tuple[str, SlotState], ...] = ()
+    charges: tuple[tuple[str, float], ...] = ()
     trouble: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     may_start: bool = False
@@ -72,6 +77,7 @@ def of_record(message: RecordMessage | None, age_s: float, slots: Sequence[str])
         disk=f"{message.bytes_on_disk / 1e6:.1f} MB" if running else "",
         sources=tuple(sources),
         slots=tuple((slot, slot_state(slot, message.devices)) for slot in slots),
+        charges=charges(message.devices),
         trouble=tuple(trouble),
         notices=tuple(f"{n.device}: {n.text}" for n in reversed(message.notices)),
         may_start=idle,
@@ -133,6 +139,16 @@ def slot_state(slot: str, devices: Sequence[DeviceMessage]) -> SlotState:
             is_low = device.battery is not None and device.battery < LOW_BATTERY
             return "low" if is_low else "heard"
     return "unknown"
+
+
+def charges(devices: Sequence[DeviceMessage]) -> tuple[tuple[str, float], ...]:
+    """What is left in the battery of each slot's device, of those that tell."""
+    return tuple(
+        (slot, round(min(max(device.battery, 0.0), 1.0), 2))
+        for device in devices
+        if device.battery is not None
+        for slot in device.slots
+    )
 
 
 def of_live(message: StatusMessage | None, age_s: float, slots: Sequence[str]) -> Facts:

@@ -5,6 +5,7 @@ import { OrbitControls, THREE } from "nicegui-scene";
 
 const OLD_MS = 2000;
 const INKS = { heard: 0x0072b2, low: 0xe69f00, silent: 0xd55e00, unknown: 0x9aa3ad };
+const LOW = 0.2, FULL = 0x2b3440;
 
 const PROGRAMS = /llvmpipe|softpipe|swiftshader|software|basic render/i;
 
@@ -43,7 +44,7 @@ export default {
   template: `<div style="position:relative;width:100%;height:100%">
     <canvas style="width:100%;height:100%;display:block"></canvas>
     <span style="position:absolute;left:14px;bottom:10px;font-size:13px;color:#707882"></span></div>`,
-  props: { head_url: String, faces_url: String, slots: Object },
+  props: { head_url: String, faces_url: String, slots: Object, charges: Object },
   async mounted() {
     this.canvas = this.$el.querySelector("canvas");
     this.ages = [];
@@ -112,6 +113,12 @@ export default {
         this.turn.add(dot);
         return dot;
       });
+      this.gauges = this.dots.map(() => {
+        const gauge = new THREE.Group();
+        gauge.visible = false;
+        this.turn.add(gauge);
+        return gauge;
+      });
       this.place();
       this.paint();
     },
@@ -120,7 +127,34 @@ export default {
       this.data.names.forEach((name, k) => {
         this.dots[k].material.color.setHex(INKS[(this.slots ?? {})[name]] ?? INKS.unknown);
       });
+      this.data.names.forEach((name, k) => this.gauge(this.gauges[k], (this.charges ?? {})[name], name));
+      this.canvas.dataset.charges = JSON.stringify(this.charges ?? {});
       this.isStale = true;
+    },
+    gauge(gauge, charge, name) {
+      // A ring around the dot, full where its battery is; the rest of it is faint.
+      gauge.visible = charge !== undefined;
+      if (!gauge.visible || gauge.charge === charge + name) return;
+      gauge.charge = charge + name;
+      gauge.children.forEach((ring) => { ring.geometry.dispose(); ring.material.dispose(); });
+      gauge.clear();
+      const ink = charge < LOW ? INKS.low : FULL, turn = 2 * Math.PI;
+      for (const [share, opacity] of [[1, 0.3], [charge, 1]]) {
+        const ring = new THREE.Mesh(
+          new THREE.RingGeometry(0.0044, 0.0074, 32, 1, turn * (0.25 - share), turn * share),
+          new THREE.MeshBasicMaterial({ color: ink, transparent: true, opacity, side: THREE.DoubleSide }));
+        ring.position.z = opacity * 1e-4;
+        gauge.add(ring);
+      }
+    },
+    face_gauges() {
+      // Towards the eye, and a little before the skin.
+      const around = this.turn.quaternion.clone().invert().multiply(this.camera.quaternion);
+      const ahead = new THREE.Vector3(0, 0, 0.008).applyQuaternion(around);
+      this.gauges?.forEach((gauge, k) => {
+        gauge.quaternion.copy(around);
+        gauge.position.copy(this.dots[k].position).add(ahead);
+      });
     },
     listen() {
       const place = new URL(this.faces_url, location.href);
@@ -158,6 +192,7 @@ export default {
       this.forget();
       if (!this.isStale) return;
       this.isStale = false;
+      this.face_gauges();
       this.renderer.render(this.scene, this.camera);
       if (this.isNew) this.tell();
     },
@@ -212,5 +247,5 @@ export default {
       });
     },
   },
-  watch: { slots() { this.paint(); } },
+  watch: { slots() { this.paint(); }, charges() { this.paint(); } },
 };

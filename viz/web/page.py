@@ -30,6 +30,7 @@ body { background: #eef1f4; color: #3a424c; font-family: Rubik, Inter, Arial, sa
 .small { font-size: 13px; color: #707882; }
 .remedy { font-size: 14px; color: #d55e00; }
 .name { font-weight: 600; }
+.charge { font-size: 13px; color: #707882; margin-left: auto; white-space: nowrap; }
 .page { display: flex; gap: 16px; width: 100%; height: 94vh; }
 .part { display: flex; flex-direction: column; gap: 16px; flex: 1 1 0; min-width: 260px; }
 .middle { flex-grow: 1.6; }
@@ -63,12 +64,13 @@ class LiveHead(Element, component="live_head.js"):
     def __init__(self) -> None:
         super().__init__()
         self._props["head_url"], self._props["faces_url"] = HEAD_URL, FACES_URL
-        self._props["slots"] = {}
+        self._props["slots"], self._props["charges"] = {}, {}
 
-    def tell(self, slots: dict[str, str]) -> None:
-        """Colour the dots of slots by their state."""
-        if slots != self._props["slots"]:
-            self._props["slots"] = slots
+    def tell(self, slots: dict[str, str], charges: dict[str, float]) -> None:
+        """Colour the dots of slots by their state, and draw what is left in their batteries."""
+        said = {"slots": slots, "charges": charges}
+        if any(self._props[name] != value for name, value in said.items()):
+            self._props.update(said)
             self.update()
 
 
@@ -195,7 +197,7 @@ class Console:
                     LiveTraces(self._slots).style("flex:1;min-height:0")
             with _part("card slots"):
                 ui.label("Slots").classes("small")
-                slots = ui.column().style("gap:6px;margin:10px 0 22px")
+                slots = ui.column().style("gap:6px;margin:10px 0 22px;width:100%")
                 ui.label("What happened").classes("small")
                 notices = ui.column().style("gap:6px;margin-top:10px")
         shown = _Shown(top, sources, slots, notices, head)
@@ -298,9 +300,9 @@ class _Shown:
     def update(self, facts: Facts) -> None:
         """Show them."""
         self._top.update(facts)
-        self._head.tell(dict(facts.slots))
+        self._head.tell(dict(facts.slots), dict(facts.charges))
         for name, column in self._lists.items():
-            says = getattr(facts, name)
+            says = getattr(facts, name), facts.charges if name == "slots" else ()
             if self._said.get(name) != says:
                 self._said[name] = says
                 column.clear()
@@ -326,11 +328,14 @@ def _fill_slots(facts: Facts) -> None:
         "silent": "red",
         "unknown": "amber",
     }
+    charges = dict(facts.charges)
     for slot, state in facts.slots:
-        with ui.row().classes("items-center no-wrap").style("gap:8px"):
+        with ui.row().classes("items-center no-wrap").style("gap:8px;width:100%"):
             light = lights[state]
             ui.icon(SHAPES[light], size="16px").style(f"color:{INKS[light]}")
             ui.label(slot.replace("_", " ")).style("font-size:14px")
+            if slot in charges:
+                ui.label(f"{100 * charges[slot]:.0f} %").classes("charge")
 
 
 def _fill_notices(facts: Facts) -> None:
