@@ -33,8 +33,8 @@ def skin_deltas(skin: Skin, reaches: Array | None = None, strengths: Array | Non
 
     Args:
         skin: the neutral face.
-        reaches: (52,) factors on how far the pulls of each shape carry the skin, and how far up it
-            follows the jaw; None is all ones.
+        reaches: (52,) factors on how far the pulls of each shape carry the skin, or on how far up
+            it follows the jaw; None is all ones.
         strengths: (52,) factors on the shapes; None is all ones.
     """
     deltas = left_deltas(skin, reaches)
@@ -114,6 +114,7 @@ def _pulled(
     anchors = chart_of(where)
     if name.startswith("jaw"):
         told = told - jaw_share(anchors)[:, None] ** (1.0 / farther) * jaw_motion(name, where)
+        farther = 1.0  # the jaw itself has carried it farther
     return spread(anchors, told, farther * reach, skin.chart, _SOFTNESS)
 
 
