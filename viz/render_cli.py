@@ -94,6 +94,7 @@ def render(
     from viz.slots import read_slots
     from viz.video import CODECS, GIF, STILLS
 
+    begins_s = 0.0 if audio is None else _begins_s(audio, source)
     check_out(out, STILLS if sheet else (*STILLS, GIF, *CODECS), force)
     _check_audio(audio, out, force)
     paths = [source, *(compare or [])]
@@ -112,7 +113,7 @@ def render(
     _draw(staged(tracks), captions, out, stretch, look, at, sheet)
     typer.echo(out)
     if audio is not None:
-        _add_audio(audio, out, stretch, fps, _begins_s(audio, source))
+        _add_audio(audio, out, stretch, fps, begins_s)
 
 
 def _check_tint(tint: str | None, inputs: int) -> None:
@@ -160,12 +161,23 @@ def _check_audio(audio: Path | None, out: Path, force: bool) -> None:
 
 
 def _begins_s(audio: Path, source: Path) -> float:
-    """When a sound begins on the clock of the input; that of a take says so."""
+    """When a sound begins on the clock of the input; that of a take says so.
+
+    Raises:
+        ConfigError: it is of a take whose subject does not agree to "audio" (any more).
+    """
+    from capture.consent import AUDIO
     from capture.take import AUDIO_FILE, read_take
 
     if audio.resolve() != (source / AUDIO_FILE).resolve():
         return 0.0
-    return float(read_take(source).audio.get("start_s", 0.0))
+    take = read_take(source)
+    if AUDIO not in take.consent.consent:
+        raise ConfigError(
+            f'--audio: {take.subject} does not agree to "{AUDIO}" in {source}',
+            "`imusic consent keep` writes what they agreed to since into their takes",
+        )
+    return float(take.audio.get("start_s", 0.0))
 
 
 def _add_audio(audio: Path, out: Path, stretch: "Stretch", fps: float, begins_s: float) -> None:

@@ -54,6 +54,11 @@ def test_the_head_reference_is_rigid(head: Head) -> None:
         ("noseSneerLeft", "orbicularis_oculi_left", 3.0),
         ("browDownRight", "frontalis_right", 2.0),
         ("browInnerUp", "frontalis_left", 1.0),
+        ("mouthRollLower", "mentalis", 10.0),
+        ("eyeBlinkLeft", "orbicularis_oculi_left", 1.2),
+        ("eyeLookDownLeft", "orbicularis_oculi_left", 2.0),
+        ("eyeLookInRight", "orbicularis_oculi_right", 2.0),
+        ("eyeLookUpRight", "orbicularis_oculi_right", 1.0),
     ],
 )
 def test_sensors_turn_with_the_muscle_they_sit_on(
@@ -188,3 +193,18 @@ def test_patches_turn_like_those_of_a_measured_head(head: Head, data: Path) -> N
     for name, least in (("rotation", 0.8), ("translation", 0.95)):
         a, b = getattr(ours, name)[face].ravel(), getattr(theirs, name)[face].ravel()
         assert np.corrcoef(a, b)[0, 1] > least
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutRight", "eyeLookUpLeft"],
+)
+def test_what_lids_pull_at_turns_as_on_a_measured_head(head: Head, data: Path, shape: str) -> None:
+    other = head_from_npz(data / "mesh" / "ict_face.npz")
+    face, k = list(FACE_12.face_indices), INDEX[shape]
+    a, b = (
+        site_responses(each, find_sites(each, FACE_12)).rotation[face, :, k].ravel()
+        for each in (head, other)
+    )
+    assert a @ b > 0.85 * np.linalg.norm(a) * np.linalg.norm(b)
+    assert 0.5 < np.linalg.norm(a) / np.linalg.norm(b) < 2.5

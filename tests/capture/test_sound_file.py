@@ -7,14 +7,17 @@ import time
 import wave
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from capture.consent import Subject
 from capture.recover import Outcome, recover
 from capture.sound_file import HEAD_BYTES, SoundFile, mend_sound, sound_facts
-from capture.take import AUDIO_FILE, DATA_FILE, new_take, read_take
+from capture.take import AUDIO_FILE, DATA_FILE, new_take, read_take, write_take
 from capture.take_writer import TakeWriter
 from capture.verify import offload, verify
+from firmware_host.errors import ConfigError
 from firmware_host.layout import FACE_12, select
 from firmware_host.samples import ImuBlock
 from viz.render_cli import _begins_s
@@ -103,7 +106,8 @@ def block(number: int) -> ImuBlock:
 def test_a_take_with_sound_is_proven_and_copied_whole(tmp_path):
     folder = tmp_path / "take"
     folder.mkdir()
-    writer = TakeWriter(folder, new_take("take", TWO, {}, simulated=True))
+    agreed = Subject(consent=("audio",))
+    writer = TakeWriter(folder, new_take("take", TWO, {}, simulated=True, consent=agreed))
     for number in range(100):
         writer.hub_event(block(number), 1)
         writer.sound(sound(120 * number, 120), NS // 2 + number * 15_000_000, RATE)
@@ -112,6 +116,9 @@ def test_a_take_with_sound_is_proven_and_copied_whole(tmp_path):
     assert set(take.files) == {DATA_FILE, AUDIO_FILE}
     assert _begins_s(folder / AUDIO_FILE, folder) == take.audio["start_s"]  # as it is rendered
     assert _begins_s(tmp_path / "other.wav", folder) == 0.0
+    write_take(msgspec.structs.replace(take, consent=Subject(consent=("training",))), folder)
+    with pytest.raises(ConfigError, match="does not agree"):
+        _begins_s(folder / AUDIO_FILE, folder)
     copy, _ = offload(folder, tmp_path / "disk")
     assert np.array_equal(read_back(copy / AUDIO_FILE), np.arange(12_000))
     with (copy / AUDIO_FILE).open("r+b") as file:
