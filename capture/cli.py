@@ -102,6 +102,8 @@ def _tell_all(performers: "Sequence[Performer]") -> None:
     for one in performers:
         if one.error is not None:
             typer.echo(f"imusic: {one.name}: {one.error}", err=True)
+            if one.error.hint:
+                typer.echo(f"  hint: {one.error.hint}", err=True)
             lost = True
         if one.result is not None:
             try:

@@ -58,7 +58,8 @@ class SoundInput(Closing):
     """
 
     def __init__(self, name: str, key: str) -> None:
-        self._key = key
+        self._name, self._key = name, key
+        self._refusals: tuple[type[Exception], ...] = ()
         self.rate_hz = RATE_HZ
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -72,10 +73,13 @@ class SoundInput(Closing):
 
     def start(self, heard: OnSound) -> None:
         """Begin. `heard`, called in a thread of ours: sound, when its first sample was at the
-        input, and whether the driver lost some before it."""
+        input, and whether the driver lost some before it. Raises TransportError: it will not."""
         self._heard = heard
         if self._stream is not None:
-            self._stream.start()
+            try:
+                self._stream.start()
+            except self._refusals as error:
+                raise self._deaf(error) from error
             return
         self._thread = threading.Thread(target=self._play, name=self._key, daemon=True)
         self._thread.start()
@@ -108,15 +112,19 @@ class SoundInput(Closing):
             self._heard(block[:, 0].copy(), first_ns, bool(status.input_overflow))
 
         device = None if name == "default" else name
+        self._refusals = (ValueError, sounddevice.PortAudioError)
         try:
             return sounddevice.InputStream(
                 samplerate=RATE_HZ, channels=1, device=device, dtype="float32", callback=heard
             )
-        except (ValueError, sounddevice.PortAudioError) as error:
-            raise TransportError(
-                f"cannot listen at {name!r}: {error}",
-                f"`python -m sounddevice` lists the inputs; write one as {self._key}",
-            ) from error
+        except self._refusals as error:
+            raise self._deaf(error) from error
+
+    def _deaf(self, error: Exception) -> TransportError:
+        return TransportError(
+            f"cannot listen at {self._name!r}: {error}",
+            f"`python -m sounddevice` lists the inputs; write one as {self._key}",
+        )
 
     @property
     def is_over(self) -> bool:
@@ -147,7 +155,11 @@ class SoundLine(Closing):
         self._loop, self._on_frame = asyncio.get_running_loop(), on_frame
         self._input = SoundInput(name, "timecode.sound")
         self._decoder, self._fed = LtcDecoder(self._input.rate_hz), 0
-        self._input.start(self._hear)
+        try:
+            self._input.start(self._hear)
+        except TransportError:
+            self._input.close()
+            raise
 
     def _hear(self, sound: Sound, first_ns: int, _: bool) -> None:
         rate_hz = self._input.rate_hz

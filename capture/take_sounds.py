@@ -64,18 +64,22 @@ class TakeSounds(Closing):
         return self._heard_ns is None or now_ns - self._heard_ns > SILENT_S * NS_PER_S
 
     def __enter__(self) -> Self:
-        self._open.enter_context(self._timecode)
-        if self._wanted is not None:
-            loop = asyncio.get_running_loop()
-            line = self._open.enter_context(SoundInput(self._wanted, "audio.sound"))
-
-            def heard(sound: Sound, first_ns: int, lost: bool) -> None:
-                pcm = np.rint(np.clip(sound, -1.0, 1.0) * 32767).astype("<i2").tobytes()
-                if not line.is_over and not loop.is_closed():
-                    loop.call_soon_threadsafe(self._take, pcm, first_ns, line.rate_hz, lost)
-
-            line.start(heard)
+        with contextlib.ExitStack() as opening:  # one that fails leaves none behind
+            opening.enter_context(self._timecode)
+            if self._wanted is not None:
+                self._listen(opening.enter_context(SoundInput(self._wanted, "audio.sound")))
+            self._open = opening.pop_all()
         return self
+
+    def _listen(self, line: SoundInput) -> None:
+        loop = asyncio.get_running_loop()
+
+        def heard(sound: Sound, first_ns: int, lost: bool) -> None:
+            pcm = np.rint(np.clip(sound, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+            if not line.is_over and not loop.is_closed():
+                loop.call_soon_threadsafe(self._take, pcm, first_ns, line.rate_hz, lost)
+
+        line.start(heard)
 
     def _take(self, pcm: bytes, first_ns: int, rate_hz: int, lost: bool) -> None:
         self._heard_ns = time.monotonic_ns()

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -150,18 +151,22 @@ class _Scene:
     async def run(self, control: Control, watchers: Watchers) -> list[Performer]:
         """Record them all, to the end."""
         stop = asyncio.Event()
-        with signals_set(stop):
+        loop = asyncio.get_running_loop()
+        with signals_set(stop), ThreadPoolExecutor(len(self._performers), TOGETHER) as threads:
             tasks = [
-                asyncio.create_task(asyncio.to_thread(self._record, one, watchers))
+                loop.run_in_executor(threads, self._record, one, watchers)
                 for one in self._performers
             ]
-            while not all(task.done() for task in tasks):
-                if stop.is_set():
-                    self._stop()
-                self._obey(control)
-                self._begin()
-                self._show(watchers)
-                await asyncio.sleep(LOOK_S)
+            try:
+                while not all(task.done() for task in tasks):
+                    if stop.is_set() or any(t.done() and t.exception() for t in tasks):
+                        self._stop()
+                    self._obey(control)
+                    self._begin()
+                    self._show(watchers)
+                    await asyncio.sleep(LOOK_S)
+            finally:
+                self._stop()  # whatever failed here: their threads are waited for
             for task in tasks:
                 task.result()  # a bug of ours is nobody's to hide
         control.interrupted = stop.is_set()

@@ -62,9 +62,14 @@ def _line(counts: "WebcamCounts") -> str:
 
 
 def _address(text: str) -> tuple[str, int]:
+    import socket
+
     from firmware_host.errors import ConfigError
 
     host, colon, port = text.rpartition(":")
     if not host or not colon or not port.isdecimal() or not 0 < int(port) <= 65535:
         raise ConfigError(f"--to: expected HOST:PORT, got {text!r}", "for example 127.0.0.1:11126")
-    return host, int(port)
+    try:  # once: a name that is asked for with every picture holds pictures up
+        return socket.gethostbyname(host), int(port)
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"--to: no computer is called {host!r}", "give its address") from error

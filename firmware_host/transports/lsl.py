@@ -36,7 +36,7 @@ class LslTransport:
 
         Raises:
             EnvironmentMissing: pylsl is not installed, or finds no liblsl.
-            TransportError: no such stream within three seconds, or several.
+            TransportError: no such stream within three seconds, several, or one of words.
         """
         try:
             import pylsl
@@ -68,6 +68,12 @@ class LslTransport:
             raise TransportError(
                 f"no stream {self._name!r} on the Lab Streaming Layer",
                 "is its program running, and in this network?",
+                self.address,
+            )
+        if found[0].channel_format() == pylsl.cf_string:
+            raise TransportError(
+                f"the stream {self._name!r} sends words, not numbers",
+                "name the stream of the sensors",
                 self.address,
             )
         inlet = pylsl.StreamInlet(found[0], recover=False)

@@ -160,6 +160,8 @@ def test_a_model_that_is_none_is_refused_with_where_to_get_one(tmp_path, capsys)
         assert "Traceback" not in said
     assert main(["webcam", "--model", str(text), "--to", "nowhere"]) == 2
     assert "HOST:PORT" in capsys.readouterr().err
+    assert main(["webcam", "--model", str(text), "--to", "nobody.invalid:11126"]) == 2
+    assert "no computer is called 'nobody.invalid'" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(find_spec("mediapipe") is not None, reason="MediaPipe is installed")

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import sys
 import wave
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from capture.daemon import record
 from capture.take import AUDIO_FILE
 from firmware_host.errors import ConfigError, TransportError
 from firmware_host.layout import FACE_12
-from firmware_host.rig import AudioConfig, HubConfig, Rig, SessionConfig
+from firmware_host.rig import AudioConfig, HubConfig, Rig, SessionConfig, TimecodeConfig
 from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
 from imusic.cli import main
 
@@ -100,6 +102,41 @@ def test_a_microphone_that_gives_nothing_is_in_the_way(cable, tmp_path):
     rig = rig_of(cable[1], short, consents(tmp_path, "audio"))
     with pytest.raises(TransportError, match="gives nothing"):
         asyncio.run(recorded(cable, rig, tmp_path / "takes", start_timeout_s=2.0))
+
+
+# A card that can be opened and then does not start, as one that was pulled in between.
+PULLED = """
+class PortAudioError(Exception):
+    pass
+
+class InputStream:
+    closed = 0
+
+    def __init__(self, **_):
+        pass
+
+    def start(self):
+        raise PortAudioError("Device unavailable")
+
+    def close(self):
+        InputStream.closed += 1
+"""
+
+
+@pytest.mark.parametrize("timecode", [None, TimecodeConfig()])
+def test_a_card_that_does_not_start_is_one_line_and_let_go(
+    cable, tmp_path, microphone, monkeypatch, timecode
+):
+    (tmp_path / "sounddevice.py").write_text(PULLED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    rig = rig_of(cable[1], microphone, consents(tmp_path, "audio"))
+    sound = f"file:{microphone}" if timecode else "default"
+    rig = msgspec.structs.replace(rig, audio=AudioConfig(sound=sound), timecode=timecode)
+    with pytest.raises(TransportError, match="cannot listen at 'default': Device unavailable"):
+        asyncio.run(recorded(cable, rig, tmp_path / "takes"))
+    assert sys.modules["sounddevice"].InputStream.closed == 1
+    monkeypatch.delitem(sys.modules, "sounddevice")
 
 
 def test_a_file_that_is_no_wav_is_one_line(cable, tmp_path):

@@ -132,3 +132,17 @@ def test_no_such_stream_is_one_line():
     with pytest.raises(TransportError, match="no stream 'nobody-sends-this'") as caught:
         asyncio.run(listen())
     assert "running" in caught.value.hint
+
+
+def test_a_stream_of_words_is_one_line():
+    import pylsl
+
+    name = f"imusic-{uuid.uuid4().hex[:8]}"
+    words = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Markers", 1, 0, pylsl.cf_string, name))
+
+    async def listen():
+        await LslTransport(name).open()
+
+    with pytest.raises(TransportError, match="sends words"):
+        asyncio.run(listen())
+    assert words is not None  # it was there all the time

@@ -183,6 +183,18 @@ def test_what_ends_for_one_goes_on_for_the_other(tmp_path):
     assert anna.result.take.counts["samples"] > ben.result.take.counts["samples"] > 0
 
 
+def test_whoever_watches_and_fails_ends_all_takes_and_is_heard(tmp_path):
+    def fail(statuses):
+        if all_in(State.RECORDING)(statuses):
+            raise BrokenPipeError("the terminal is gone")
+
+    rigs = [rig_of("anna"), rig_of("ben")]
+    with pytest.raises(BrokenPipeError):
+        asyncio.run(record_together(rigs, tmp_path, watchers=Watchers(on_status=fail)))
+    states = {read_take(path.parent).state for path in tmp_path.glob(f"*/{TAKE_FILE}")}
+    assert states == {"complete"}
+
+
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
