@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import Response, WebSocket, WebSocketDisconnect
 from nicegui import app, ui
@@ -137,32 +137,32 @@ class Console:
 
     async def _send_faces(self, socket: WebSocket) -> None:
         """The newest face whenever the browser is ready for one: a slow one misses some."""
-        await socket.accept()
         seen = -1
-        try:
-            while True:
-                if self.latest.faces == seen or not self.latest.face:
-                    self.latest.face_came.clear()
-                    await self.latest.face_came.wait()
-                seen = self.latest.faces
-                await socket.send_bytes(self.latest.face)
-        except (WebSocketDisconnect, RuntimeError):  # it went away
-            return
+
+        async def send() -> None:
+            nonlocal seen
+            if self.latest.faces == seen or not self.latest.face:
+                self.latest.face_came.clear()
+                await self.latest.face_came.wait()
+            seen = self.latest.faces
+            await socket.send_bytes(self.latest.face)
+
+        await _while_there(socket, send)
 
     async def _send_traces(self, socket: WebSocket) -> None:
         """As faces: a browser that is slow misses some."""
-        await socket.accept()
         seen = -1
-        try:
-            while True:
-                if self.latest.traces == seen or self.latest.trace is None:
-                    self.latest.trace_came.clear()
-                    await self.latest.trace_came.wait()
-                seen = self.latest.traces
-                if self.latest.trace is not None:
-                    await socket.send_bytes(in_slots(self.latest.trace, self._slots))
-        except (WebSocketDisconnect, RuntimeError):  # it went away
-            return
+
+        async def send() -> None:
+            nonlocal seen
+            if self.latest.traces == seen or self.latest.trace is None:
+                self.latest.trace_came.clear()
+                await self.latest.trace_came.wait()
+            seen = self.latest.traces
+            if self.latest.trace is not None:
+                await socket.send_bytes(in_slots(self.latest.trace, self._slots))
+
+        await _while_there(socket, send)
 
     def facts(self) -> Facts:
         """What there is to say now."""
@@ -208,6 +208,34 @@ class Console:
 
         update()
         ui.timer(REFRESH_S, update)
+
+
+async def _while_there(socket: WebSocket, send: Callable[[], Awaitable[None]]) -> None:
+    """Accept a browser and send until it goes, also while there is nothing to send."""
+
+    async def send_on() -> None:
+        while True:
+            await send()
+
+    await socket.accept()
+    sending = asyncio.create_task(send_on())
+    gone = asyncio.create_task(_gone(socket))
+    try:
+        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (sending, gone):
+            task.cancel()
+        for end in await asyncio.gather(sending, gone, return_exceptions=True):
+            if isinstance(end, Exception) and not isinstance(
+                end, WebSocketDisconnect | RuntimeError
+            ):
+                raise end
+
+
+async def _gone(socket: WebSocket) -> None:
+    """Wait until the browser goes; what it says meanwhile is nothing to us."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
 
 
 def _part(classes: str) -> Element:
