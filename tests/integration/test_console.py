@@ -276,26 +276,6 @@ def test_a_console_that_is_frozen_slows_nobody(recording):
             os.kill(console.pid, signal.SIGCONT)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a process is ended by a signal")
-@pytest.mark.parametrize("leaves_first", [True, False])
-def test_a_console_ends_though_nothing_comes_for_whoever_looks(recording, leaves_first):
-    pytest.importorskip("nicegui", reason="the console needs NiceGUI")
-    from websockets.sync.client import connect
-
-    with served(recording) as (url, console), contextlib.ExitStack() as looking:
-        place = url.replace("http", "ws") + "/imusic/faces"
-        face = looking.enter_context(connect(place, open_timeout=PATIENCE_S))
-        assert len(face.recv(PATIENCE_S)) == 4 * 56
-        recording.face_moves = False
-        with contextlib.suppress(TimeoutError):
-            while True:  # what is still on its way
-                face.recv(1.0)
-        if leaves_first:
-            looking.close()
-        console.terminate()
-        assert console.wait(PATIENCE_S) == -signal.SIGTERM
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
 def test_a_recording_brings_its_console_along_and_takes_it_away(tmp_path):
     pytest.importorskip("nicegui", reason="the console needs NiceGUI")
