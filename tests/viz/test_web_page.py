@@ -21,7 +21,8 @@ def test_a_browser_that_goes_while_nothing_comes_is_let_go(what):
         async def send(message):
             said.append(message["type"])
 
-        console = Console(Sockets("tcp://127.0.0.1:1", "tcp://127.0.0.1:1", ""), b"", ("a",), True)
+        sockets = Sockets("tcp://127.0.0.1:1", "tcp://127.0.0.1:1", "")
+        console = Console(sockets, b"", ("a",), True)
         browser = WebSocket({"type": "websocket"}, told.get, send)
         told.put_nowait({"type": "websocket.connect"})
         serving = asyncio.create_task(getattr(console, what)(browser))
@@ -29,6 +30,7 @@ def test_a_browser_that_goes_while_nothing_comes_is_let_go(what):
         await asyncio.sleep(0)
         told.put_nowait({"type": "websocket.disconnect", "code": 1001})
         await asyncio.wait_for(serving, 30)
+        sockets.close()
         return said
 
     assert asyncio.run(look()) == ["websocket.accept"]
@@ -37,7 +39,8 @@ def test_a_browser_that_goes_while_nothing_comes_is_let_go(what):
 def test_every_new_face_is_sent():
     async def look():
         told, said = asyncio.Queue(), asyncio.Queue()
-        console = Console(Sockets("tcp://127.0.0.1:1", "tcp://127.0.0.1:1", ""), b"", ("a",), True)
+        sockets = Sockets("tcp://127.0.0.1:1", "tcp://127.0.0.1:1", "")
+        console = Console(sockets, b"", ("a",), True)
         told.put_nowait({"type": "websocket.connect"})
         serving = asyncio.create_task(
             console._send_faces(WebSocket({"type": "websocket"}, told.get, said.put))
@@ -49,6 +52,7 @@ def test_every_new_face_is_sent():
             heard.append(await asyncio.wait_for(said.get(), 30))
         told.put_nowait({"type": "websocket.disconnect", "code": 1001})
         await asyncio.wait_for(serving, 30)
+        sockets.close()
         return [message.get("bytes") for message in heard]
 
     assert asyncio.run(look()) == [None, b"one", b"two"]
