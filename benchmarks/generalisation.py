@@ -84,15 +84,14 @@ def main() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     table: Table = {}
     with ProcessPoolExecutor(
-        max(1, min(asked.workers, len(labels))),
+        max(1, asked.workers),
         mp_context=get_context("spawn"),
         initializer=end_with_parent,
     ) as pool:
         for label, row in zip(labels, pool.map(row_of, labels, repeat(asked)), strict=True):
             table[label] = row
             print(f"{label}: {cells(row)}", file=sys.stderr, flush=True)
-    judges = {name: judging(family, asked) for name, family in families.items()}
-    shipped = by_checkpoint(asked.checkpoint, judges)
+        shipped = dict(zip(families, pool.map(by_checkpoint, families, repeat(asked)), strict=True))
     print_table(table | {f"checkpoint {asked.checkpoint.name}": shipped}, list(families))
     print_won_back(table, list(families))
 
@@ -212,17 +211,16 @@ def judged(network: Denoiser, scale: np.ndarray, data: list[Sequence]) -> dict[s
     )
 
 
-def by_checkpoint(folder: Path, judges: dict[str, list[Sequence]]) -> dict[str, dict[str, float]]:
-    """A whole network, with the filter that it is given, on the same performances."""
-    checkpoint, network = load_checkpoint(folder), load_denoiser(folder)
+def by_checkpoint(name: str, asked: argparse.Namespace) -> dict[str, float]:
+    """A whole network on one family, with the filter that it is given, on the same performances."""
+    torch.set_num_threads(1)
+    checkpoint, network = load_checkpoint(asked.checkpoint), load_denoiser(asked.checkpoint)
     recipe = msgspec.convert(checkpoint.facts.recipe, Recipe)
     belief = checkpoint.belief
-    return {
-        name: judge_network(
-            network, [estimated(s, belief, belief.responses) for s in sequences], recipe
-        )
-        for name, sequences in judges.items()
-    }
+    sequences = judging(families_of_heads(asked)[name], asked)
+    return judge_network(
+        network, [estimated(s, belief, belief.responses) for s in sequences], recipe
+    )
 
 
 def print_table(table: Table, names: list[str]) -> None:
