@@ -110,11 +110,12 @@ Over virtual wearers × people who are in no training, as `docs/accuracy.md` exp
 _LIMITS = """
 ## What it cannot see
 
-Gaze and tongue move no sensor and lids hardly do: `eyeLook*` and `tongueOut` are guesses, blinks
-are close to one. A person's constant ARKit offsets are not felt either; without an enrolment the
-resting face is the mean of the training people's. Left and right are the wearer's own. Sensors that
-slip after the opening routine, ringing tissue, tugging cables and taps were part of the training,
-as we assume them to be; nobody has measured them on faces here.
+The tongue moves no sensor. Lids and gaze pull at the skin below the eye, how far on real faces is
+not measured: `eyeLook*` and `tongueOut` are guesses, blinks close to one. A person's constant ARKit
+offsets are not felt either; without an enrolment the resting face is the mean of the training
+people's. Left and right are the wearer's own. Sensors that slip after the opening routine, ringing
+tissue, tugging cables and taps were part of the training, as we assume them to be; nobody has
+measured them on faces here.
 """
 
 
