@@ -158,6 +158,7 @@ class TakeWriter:
         self._take = msgspec.structs.replace(take, state="recording")
         self._devices = take.sources
         self._several = len(self._devices) > 1
+        self._sound: SoundFile | None = None
         self._file = _Hashed(create(folder / DATA_FILE))
         stream = cast("BinaryIO", self._file)
         try:
@@ -173,7 +174,6 @@ class TakeWriter:
         self._blocks = [0] * len(self._devices)
         self._told_no_clock: set[int] = set()
         self._labels: list[str] = []
-        self._sound: SoundFile | None = None
         self._first_block_ns: int | None = None
 
     @property
