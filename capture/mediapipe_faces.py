@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.blendshapes import ARKIT_NAMES
-from capture.phone_faces import Malformed, PhoneFace, weights_by_name
+from capture.phone_faces import Malformed, PhoneFace, read_json, weights_by_name
 from firmware_host.samples import Floats
 
 PORT = 11126  # ours
@@ -44,12 +44,9 @@ _frames = msgspec.json.Decoder(_Frame)
 
 def decode(data: bytes, arrival_ns: int = 0) -> PhoneFace | Malformed:
     """Read one frame. Never raises, whatever arrives."""
-    if len(data) > MAX_FRAME_BYTES:
-        return Malformed(f"expected at most {MAX_FRAME_BYTES} bytes, got {len(data)}")
-    try:
-        frame = _frames.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return Malformed(f"not a frame of `imusic webcam`: {str(error)[:100]}")
+    frame = read_json(_frames, data, MAX_FRAME_BYTES, "`imusic webcam`")
+    if isinstance(frame, Malformed):
+        return frame
     if frame.webcam != 1:
         return Malformed(f"expected format 1 of `imusic webcam`, got {frame.webcam}")
     if not 0 <= frame.time_ns <= MAX_TIME_NS:

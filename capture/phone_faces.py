@@ -8,12 +8,15 @@ left ear. What an app does not send is NaN or None, never a number of ours.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from capture.blendshapes import ARKIT_NAMES, INDEX, MAX_WEIGHT, MIRROR, canonical_name
 from firmware_host.samples import Floats
 
+Frame = TypeVar("Frame")
 Signs = tuple[int, int, int]
 # Two turns: what is beyond is no angle in degrees. Ours.
 MAX_DEGREES = 720.0
@@ -53,6 +56,18 @@ class Malformed:
     """What is not a frame of the app it should be of, and why."""
 
     reason: str
+
+
+def read_json(
+    frames: msgspec.json.Decoder[Frame], data: bytes, most: int, whose: str
+) -> Frame | Malformed:
+    """A frame that is one JSON object of at most `most` bytes. Never raises, whatever arrives."""
+    if len(data) > most:
+        return Malformed(f"expected at most {most} bytes, got {len(data)}")
+    try:
+        return frames.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return Malformed(f"not a frame of {whose}: {str(error)[:100]}")
 
 
 def unmirrored(face: PhoneFace) -> PhoneFace:

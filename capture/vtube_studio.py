@@ -23,6 +23,7 @@ from capture.phone_faces import (
     Signs,
     are_angles,
     radians,
+    read_json,
     weights_by_name,
 )
 from firmware_host.clock import NS_PER_S
@@ -92,12 +93,9 @@ def read_request(data: bytes) -> tuple[tuple[int, ...], float] | None:
 
 def decode(data: bytes, arrival_ns: int = 0) -> PhoneFace | Malformed:
     """Read one frame. Never raises, whatever arrives."""
-    if len(data) > MAX_FRAME_BYTES:
-        return Malformed(f"expected at most {MAX_FRAME_BYTES} bytes, got {len(data)}")
-    try:
-        frame = _frames.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return Malformed(f"not a frame of VTube Studio: {str(error)[:100]}")
+    frame = read_json(_frames, data, MAX_FRAME_BYTES, "VTube Studio")
+    if isinstance(frame, Malformed):
+        return frame
     if len(frame.blend_shapes) > MAX_SHAPES:
         return Malformed(f"expected at most {MAX_SHAPES} shapes, got {len(frame.blend_shapes)}")
     vectors = (frame.rotation, frame.eye_left, frame.eye_right)

@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from capture.mediapipe_faces import Matrix, encode
 from firmware_host.clock import NS_PER_S
+from firmware_host.closing import Closing
 from firmware_host.errors import ConfigError, EnvironmentMissing, TransportError
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -48,7 +48,7 @@ class WebcamCounts:
     busy_s: float = 0.0
 
 
-class Camera:
+class Camera(Closing):
     """Pictures of a camera as they come, or of a video at its own pace.
 
     `with Camera(0) as camera: for picture, time_ns in camera: …`
@@ -81,12 +81,8 @@ class Camera:
             self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest picture, not a queue
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the camera."""
         self._capture.release()
 
     def __iter__(self) -> Iterator[tuple[Picture, int]]:

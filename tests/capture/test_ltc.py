@@ -6,7 +6,6 @@ libltc 1.3.2 (`ltc_encoder_create(24000, fps, standard, 0)`, then `ltc_encoder_e
 """
 
 import asyncio
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from capture.take_timecode import TakeTimecode
 from capture.timecode import Reading, Timecode, from_count, jam, parse
 from firmware_host.errors import ConfigError
 from firmware_host.rig import TimecodeConfig
+from tests.wavs import write_wav
 
 GOLDEN = Path(__file__).parent / "golden/ltc.npz"
 RATE_HZ = 24_000
@@ -150,13 +150,7 @@ def test_without_a_line_the_phones_numbers_are_the_timecode():
 
 def test_a_line_that_plays_a_file_goes_before_the_phone(tmp_path):
     path = tmp_path / "ltc.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        sound = np.tile(sound_of("25")[: 24 * 960], 1)
-        tail = sound_of("25")[24 * 960 :]
-        file.writeframes((np.concatenate([sound, tail]) * 32000).astype("<i2").tobytes())
+    write_wav(path, (sound_of("25") * 32000).astype("<i2"), RATE_HZ)
     kept: list[tuple[object, ...]] = []
 
     async def listen() -> dict:

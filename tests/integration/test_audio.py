@@ -16,6 +16,7 @@ from firmware_host.layout import FACE_12
 from firmware_host.rig import AudioConfig, HubConfig, Rig, SessionConfig, TimecodeConfig
 from firmware_host.simulator import HubOptions, SimulatedHub, run_hub
 from imusic.cli import main
+from tests.wavs import write_wav
 
 pytestmark = pytest.mark.integration
 
@@ -26,11 +27,7 @@ RATE = 16_000
 def microphone(tmp_path):
     """Half a minute that counts its samples."""
     path = tmp_path / "said.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((np.arange(30 * RATE) % 20_000).astype("<i2").tobytes())
+    write_wav(path, (np.arange(30 * RATE) % 20_000).astype("<i2"), RATE)
     return path
 
 
@@ -95,10 +92,7 @@ def test_a_microphone_is_recorded_on_the_clock_of_the_take(cable, tmp_path, micr
 
 def test_a_microphone_that_gives_nothing_is_in_the_way(cable, tmp_path):
     short = tmp_path / "short.wav"
-    with wave.open(str(short), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
+    write_wav(short, np.zeros(0, "<i2"), RATE)
     rig = rig_of(cable[1], short, consents(tmp_path, "audio"))
     with pytest.raises(TransportError, match="gives nothing"):
         asyncio.run(recorded(cable, rig, tmp_path / "takes", start_timeout_s=2.0))

@@ -216,13 +216,19 @@ def test_rigs_that_share_something_are_refused(first, second, why, tmp_path):
         asyncio.run(record_together([first, second], tmp_path))
 
 
+def rigs_in(folder):
+    """Options that name a rig for each of two performers, written to `folder`."""
+    options = []
+    for name in ("anna", "ben"):
+        options += ["--rig", str(folder / f"{name}.toml")]
+        write_rig(rig_of(name), folder / f"{name}.toml")
+    return options
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_the_normal_end_of_both(tmp_path, number):
-    paths = []
-    for name in ("anna", "ben"):
-        paths += ["--rig", str(tmp_path / f"{name}.toml")]
-        write_rig(rig_of(name), tmp_path / f"{name}.toml")
+    paths = rigs_in(tmp_path)
     out = tmp_path / "takes"
     command = ["record", *paths, "--out", str(out), "--start-timeout", "60"]
     process = subprocess.Popen(
@@ -250,10 +256,7 @@ def test_ctrl_c_is_the_normal_end_of_both(tmp_path, number):
 
 
 def test_the_verb_takes_a_rig_for_each(tmp_path, capsys):
-    paths = []
-    for name in ("anna", "ben"):
-        paths += ["--rig", str(tmp_path / f"{name}.toml")]
-        write_rig(rig_of(name), tmp_path / f"{name}.toml")
+    paths = rigs_in(tmp_path)
     out = tmp_path / "takes"
     wanted = ["record", *paths, "--out", str(out), "--slate", "scene", "--start-timeout", "40"]
     assert main([*wanted, "--seconds", "1"]) == 0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from firmware_host.errors import DataError
+from tests.wavs import write_wav
 from viz.sound import FFMPEG, add_sound, cut_wav
 from viz.video import VideoWriter
 
@@ -17,16 +18,8 @@ RATE = 8000
 def tone(tmp_path):
     """Two seconds whose samples count up: each says when it was."""
     path = tmp_path / "tone.wav"
-    write_wav(path, np.arange(2 * RATE, dtype="<i2"))
+    write_wav(path, np.arange(2 * RATE, dtype="<i2"), RATE)
     return path
-
-
-def write_wav(path, samples):
-    with wave.open(str(path), "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(samples.dtype.itemsize)
-        written.setframerate(RATE)
-        written.writeframes(samples.tobytes())
 
 
 def read_wav(path):
