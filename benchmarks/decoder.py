@@ -67,7 +67,8 @@ def read_plainly(data: bytes) -> tuple[float, int]:
         while rest:
             rest = rest[os.write(ours, rest) :]
 
-    with open_pty() as (ours, path), serial.Serial(path, timeout=1) as port:
+    with open_pty() as line, serial.Serial(line.path, timeout=1) as port:
+        ours = line.ours
         sender = threading.Thread(target=send)
         begin = time.thread_time()
         sender.start()
@@ -191,9 +192,9 @@ def resident_mb() -> float:
 def play(rate_hz: float, seconds: float) -> None:
     """The other process: a hub on a pty whose path is printed."""
     made = hub(round(rate_hz * seconds), rate_hz)
-    with open_pty() as (descriptor, path):
-        print(path, flush=True)
-        asyncio.run(run_hub(made, descriptor))
+    with open_pty() as line:
+        print(line.path, flush=True)
+        asyncio.run(run_hub(made, line.ours))
         time.sleep(1.0)  # what it wrote last may still be unread
 
 

@@ -122,8 +122,9 @@ def measured(way: str, seconds: float) -> dict[str, object]:
 
 def play(seconds: float) -> None:
     """The other process: frames with the time at which each was sent, after a while."""
-    with open_pty() as (descriptor, path):
-        print(path, flush=True)
+    with open_pty() as line:
+        descriptor = line.ours
+        print(line.path, flush=True)
         sys.stdin.readline()
         begin_ns = time.monotonic_ns() + 1_500_000_000  # they open the line meanwhile
         for number in range(round(seconds * RATE_HZ)):

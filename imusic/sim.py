@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -18,6 +18,9 @@ import typer
 from numpy.typing import NDArray
 
 from firmware_host.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from firmware_host.transports.pty import Pty
 
 app = typer.Typer()
 
@@ -33,6 +36,8 @@ PHONE_LATENCY_S = 0.035
 PHONE_JITTER_S = 0.002
 _PHONE_DAY_S = 86_400.0
 PTY = "pty"
+# How long a reader may take nothing from a line, or stay on it, once the hub has ended.
+_READ_WITHIN_S, _HANG_UP_WITHIN_S = 10.0, 5.0
 
 
 class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,10 +250,10 @@ async def _on_pty(
     from firmware_host.simulator import run_hub
     from firmware_host.transports.pty import open_pty
 
-    with open_pty() as (descriptor, path):
-        on_ready(f"serial:{path}")
-        summary = await run_hub(hub, descriptor, on_start=on_start)
-        await _until_read(descriptor)
+    with open_pty() as line:
+        on_ready(f"serial:{line.path}")
+        summary = await run_hub(hub, line.ours, on_start=on_start)
+        await _until_read(line)
     return summary
 
 
@@ -420,16 +425,18 @@ async def _play(phone: _Phone, start_ns: int, options: SimOptions) -> None:
                 sender.send(packet)
 
 
-async def _until_read(descriptor: int, timeout_s: float = 3.0) -> None:
-    """Wait until the reader has taken what lies in the pty, and had a moment to say goodbye."""
-    import fcntl
-    import struct
-    import termios
+async def _until_read(line: "Pty") -> None:
+    """Wait until the reader has taken what lies in the line, and hung up as after every END.
 
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        waiting = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4))[0]
-        if waiting == 0:
-            break
+    One that reads nothing for a while, or stays, is not waited for.
+    """
+    unread = line.unread()
+    deadline_s = time.monotonic() + _READ_WITHIN_S
+    while unread and time.monotonic() < deadline_s:
         await asyncio.sleep(0.02)
-    await asyncio.sleep(0.5)
+        if (left := line.unread()) != unread:
+            unread, deadline_s = left, time.monotonic() + _READ_WITHIN_S
+    line.let_go()
+    deadline_s = time.monotonic() + _HANG_UP_WITHIN_S
+    while not line.hung_up() and time.monotonic() < deadline_s:
+        await asyncio.sleep(0.02)

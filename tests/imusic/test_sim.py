@@ -1,12 +1,18 @@
-"""What a virtual wearer refuses to perform, before anything is started."""
+"""What a virtual wearer refuses to perform before anything is started, and how its line ends."""
+
+import asyncio
+import os
+import sys
+import threading
 
 import numpy as np
 import pytest
 
 from capture.livelink_csv import write_livelink_csv
 from firmware_host.errors import ConfigError, DataError
+from firmware_host.transports.pty import open_pty
 from imusic.cli import main
-from imusic.sim import SimOptions, load_performance
+from imusic.sim import SimOptions, _until_read, load_performance
 
 
 def recording(path, seconds: float, seen_s: float):
@@ -81,3 +87,33 @@ def test_what_could_not_be_written_is_refused_before_performing(tmp_path, capsys
     assert says in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["there.json"]
     assert (tmp_path / "there.json").read_text() == "mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pty needs POSIX")
+def test_the_end_of_a_hub_waits_for_a_reader_that_is_late():
+    taken, may_read = bytearray(), threading.Event()
+
+    def read_late(reader: int) -> None:
+        may_read.wait()
+        while len(taken) < 3000:
+            taken.extend(os.read(reader, 100))
+        os.close(reader)
+
+    async def ended() -> None:
+        waiting = asyncio.create_task(_until_read(line))
+        await asyncio.sleep(1.0)  # longer than a hub once waited
+        assert not waiting.done()
+        may_read.set()
+        await asyncio.wait_for(waiting, 30.0)
+
+    with open_pty() as line:
+        os.write(line.ours, bytes(3000))
+        reader = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
+        thread = threading.Thread(target=read_late, args=(reader,))
+        thread.start()
+        try:
+            asyncio.run(ended())
+        finally:
+            may_read.set()
+            thread.join()
+    assert len(taken) == 3000
