@@ -37,6 +37,7 @@ class SerialTransport:
         self._thread: threading.Thread | None = None
         self._arrivals = Arrivals(self.address)
         self._closing = threading.Event()
+        self._writing = threading.Lock()  # pyserial breaks where a port is closed under a write
 
     async def open(self) -> None:
         """Open the port and begin to read.
@@ -63,18 +64,19 @@ class SerialTransport:
         until it is answered: a take must not end over it. Raises TransportError when the port is
         closed or lost.
         """
-        if self._serial is None:
-            raise TransportError(f"{self.address} is not open", address=self.address)
         try:
-            await asyncio.to_thread(self._write, data)
+            await asyncio.to_thread(self._write, self._serial, data)
         except OSError as error:  # SerialException is one
             raise self._lost(error) from error
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, port: Any, data: bytes) -> None:
         from serial import SerialTimeoutException
 
-        with contextlib.suppress(SerialTimeoutException):
-            self._serial.write(data)
+        with self._writing:
+            if port is None or self._closing.is_set():
+                raise TransportError(f"{self.address} is not open", address=self.address)
+            with contextlib.suppress(SerialTimeoutException):
+                port.write(data)
 
     async def close(self) -> None:
         """Close the port and end `chunks`; safe to call twice."""
@@ -83,10 +85,15 @@ class SerialTransport:
             return
         self._closing.set()
         port.cancel_read()
+        port.cancel_write()
         if self._thread:
             await asyncio.to_thread(self._thread.join)
-        port.close()
+        await asyncio.to_thread(self._shut, port)
         self._arrivals.end()
+
+    def _shut(self, port: Any) -> None:
+        with self._writing:
+            port.close()
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread: block for one byte, take all that came with it, hand it over."""

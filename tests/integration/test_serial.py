@@ -183,6 +183,25 @@ def test_a_hub_that_is_too_busy_to_listen_is_not_lost(cable, monkeypatch):
     assert asyncio.run(talk()) == b"still here"
 
 
+def test_a_port_may_be_closed_while_something_is_written(cable, monkeypatch):
+    monkeypatch.setattr(serial_transport, "_WRITE_TIMEOUT_S", 60.0)
+    _, path = cable
+
+    async def conversation() -> None:
+        transport = SerialTransport(path)
+        await transport.open()
+        # Nobody reads at the other end: the line is soon full, and the write waits.
+        writing = asyncio.create_task(transport.send(bytes(1_000_000)))
+        await asyncio.sleep(0.3)
+        assert not writing.done()
+        await transport.close()
+        await writing
+        with pytest.raises(TransportError, match="is not open"):
+            await transport.send(b"late")
+
+    asyncio.run(asyncio.wait_for(conversation(), 30.0))
+
+
 def test_a_pulled_cable_is_an_error_that_names_the_port(cable):
     descriptor, path = cable
 
